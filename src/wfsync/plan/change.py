@@ -1,0 +1,115 @@
+"""The items of a plan: values that say what would happen to one workflow, and what differs in it.
+
+`FieldChange.path` says the place in a person's words, steps by their id and flat, however deep they are nested::
+
+    metadata.trigger.cron                       a field of the metadata
+    draftVersion                                the draft's number
+    draft.steps[notify].config.inputMapping.to  a field of the draft's step ``notify``
+    versions[2].steps[notify#2].name            in version 2, the second step that has the id ``notify``
+    versions[2].payloadSchemaJson.type          version 2's payload schema
+    draft.steps[a].config["odd.key"].list[3]    names that are no plain words are quoted as JSON, list items counted from 0
+
+Two different places never have the same path. (Grammar and escaping: `wfsync.plan.place`.)
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from wfsync.bundle.model import Json
+
+__all__ = [
+    "MISSING",
+    "Action",
+    "Blocked",
+    "CascadeCount",
+    "CascadeEffect",
+    "Change",
+    "FieldChange",
+    "FieldOp",
+    "Missing",
+]
+
+Action = Literal["create", "overwrite", "relink", "delete", "unchanged"]
+FieldOp = Literal["add", "remove", "change", "move"]
+CascadeEffect = Literal["deleted", "detached", "blocked"]
+
+
+class Missing(enum.Enum):
+    """The one value that says "there is nothing here", which JSON's null does not."""
+
+    MISSING = "missing"
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final = Missing.MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One difference inside a workflow.
+
+    ``add`` has only ``new``, ``remove`` only ``old``. For a ``move``, ``old`` and ``new`` are step paths as the runtime
+    writes them (``root.steps[3].then.steps[0]``). An added or removed step stands for its own fields, without the steps
+    nested in it (they have entries of their own); an added or removed version for a short summary.
+    """
+
+    op: FieldOp
+    path: str
+    old: Json | Missing = MISSING
+    new: Json | Missing = MISSING
+    masked: bool = False
+    """True when ``old`` or ``new`` hides something that looks like a secret; both may then read the same."""
+    note: str | None = None
+    """In a person's words: where a step moved from and to, what an added step or version is."""
+
+
+@dataclass(frozen=True, slots=True)
+class CascadeCount:
+    """Rows of one table that go, are cut loose, or stand in the way when a workflow is deleted."""
+
+    table: str
+    effect: CascadeEffect
+    rows: int
+    capped: bool = False
+    """True when counting stopped: there are more than ``rows``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What would happen to one workflow, and why. Holds no document; ``paths`` are masked."""
+
+    key: str
+    action: Action
+    reason: str
+    before_digest: str | None = None
+    after_digest: str | None = None
+    file: str | None = None
+    workflow_id: str | None = None
+    """The row's id in the database, for everything but a create."""
+    versions: tuple[int, ...] = ()
+    """The published versions after the change (before it, for a delete)."""
+    paths: tuple[FieldChange, ...] = ()
+    cascades: tuple[CascadeCount, ...] = ()
+    active_runs: Mapping[str, int] = field(default_factory=dict)
+    """Status (QUEUED, RUNNING, WAITING) to number of runs; only those above zero."""
+    updated_at: str | None = None
+    """When the row was last written (RFC 3339), if known."""
+    updated_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A reason why apply would refuse the plan as it stands. ``key`` is None when it concerns the whole plan."""
+
+    code: str
+    message: str
+    key: str | None = None
+    hint: str | None = None
+    """What consents to it, or what to do about it."""
+    details: Mapping[str, Any] = field(default_factory=dict)
