@@ -1,0 +1,52 @@
+# Needs make, a POSIX shell and Python 3.11 to 3.14; everything else goes into .venv. Every path is relative and quoted where
+# a shell sees it, so that the checkout may lie in a folder with spaces.
+
+# The interpreter to build .venv with. Empty: the first fitting one on the PATH.
+PYTHON ?=
+# How many processes run the tests.
+WORKERS ?= 2
+# Options for `make bench`.
+BENCH ?=
+export PYTHON
+
+bin := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-run demo test lint fmt bench docs lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+install:  ## .venv with the locked requirements of tests and linters, and wfsync itself (editable)
+	@sh tools/install.sh dev
+
+install-run:
+	@sh tools/install.sh run
+
+demo: install-run  ## plan, apply, empty plan and export of examples/repo on a real PostgreSQL
+	@sh tools/demo.sh
+
+test: install  ## every test, with branch coverage
+	@$(bin)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
+
+lint: install  ## ruff, mypy --strict, the import contract
+	@$(bin)/python -m ruff check .
+	@$(bin)/python -m ruff format --check .
+	@$(bin)/python -m mypy
+	@$(bin)/lint-imports
+
+fmt: install  ## format the code and mend what ruff can mend
+	@$(bin)/python -m ruff check --fix-only .
+	@$(bin)/python -m ruff format .
+
+bench: install  ## speed and memory beside the floor measured in the same run (BENCH="--help" for options)
+	@$(bin)/python tests/bench $(BENCH)
+
+docs: install  ## write docs/commands from the commands' own help
+	@$(bin)/python tools/command_pages.py
+
+lock:  ## resolve pyproject.toml into requirements/*.txt (needs uv; LOCK_UPGRADE=1 moves to the newest)
+	@sh tools/lock.sh
+
+clean:  ## stop the embedded servers, then remove everything that make and tests have made
+	@sh tools/clean.sh
