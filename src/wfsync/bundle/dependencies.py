@@ -1,0 +1,87 @@
+"""What a workflow needs from its instance, derived from its definitions (spec: bundle.md "Derived values")."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from wfsync.bundle.model import Json, JsonObject
+from wfsync.bundle.steps import walk
+
+__all__ = ["Dependencies", "declared", "derive"]
+
+_CONTROL = "control."
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """Sorted, unique needs: (action id, version) pairs, node types, schema references."""
+
+    actions: tuple[tuple[str, int], ...] = ()
+    node_types: tuple[str, ...] = ()
+    schema_refs: tuple[str, ...] = ()
+
+    def to_tree(self) -> JsonObject:
+        """The ``dependencies`` object of a bundle."""
+        return {
+            "actions": [{"actionId": action, "version": version} for action, version in self.actions],
+            "nodeTypes": list(self.node_types),
+            "schemaRefs": list(self.schema_refs),
+        }
+
+    def union(self, other: Dependencies) -> Dependencies:
+        """What either of the two needs."""
+        return Dependencies(
+            tuple(sorted({*self.actions, *other.actions})),
+            tuple(sorted({*self.node_types, *other.node_types})),
+            tuple(sorted({*self.schema_refs, *other.schema_refs})),
+        )
+
+
+def derive(metadata: Mapping[str, Json], definitions: Iterable[JsonObject]) -> Dependencies:
+    """Derive the needs of a workflow from its metadata and all its definitions.
+
+    Malformed parts are passed over: drafts may be unfinished. Lists are sorted by code point, actions by id, then version.
+    """
+    actions: set[tuple[str, int]] = set()
+    node_types: set[str] = set()
+    refs: set[Json] = {metadata.get("payloadSchemaRef"), metadata.get("pinnedPayloadSchemaRef")}
+    refs.add(_source_ref(metadata.get("trigger")))
+    for definition in definitions:
+        ref = definition.get("payloadSchemaRef")
+        if isinstance(ref, str):
+            refs.add(ref)
+        refs.add(_source_ref(definition.get("trigger")))
+        for _, step in walk(definition):
+            kind = step.get("type")
+            if not isinstance(kind, str) or kind.startswith(_CONTROL):
+                continue
+            node_types.add(kind)
+            if kind == "action.call":
+                config = step.get("config")
+                if isinstance(config, dict):
+                    action, version = config.get("actionId"), config.get("version")
+                    if isinstance(action, str) and type(version) is int and version > 0:
+                        actions.add((action, version))
+    refs.discard(None)
+    refs.discard("")
+    node_types.discard("")
+    return Dependencies(tuple(sorted(actions)), tuple(sorted(node_types)), tuple(sorted(refs)))
+
+
+def declared(tree: Mapping[str, Json]) -> Dependencies:
+    """Read a schema-valid ``dependencies`` object; ``control.*`` entries, common in foreign files, are left out."""
+    return Dependencies(
+        tuple(sorted((a["actionId"], a["version"]) for a in tree["actions"] if not a["actionId"].startswith(_CONTROL))),
+        tuple(sorted(n for n in tree["nodeTypes"] if not n.startswith(_CONTROL))),
+        tuple(sorted(tree["schemaRefs"])),
+    )
+
+
+def _source_ref(trigger: Json) -> str | None:
+    """``sourcePayloadSchemaRef`` of an event trigger; other triggers carry none."""
+    if isinstance(trigger, dict) and trigger.get("type") == "event":
+        ref = trigger.get("sourcePayloadSchemaRef")
+        if isinstance(ref, str):
+            return ref
+    return None

@@ -1,0 +1,294 @@
+"""One text → what it says, or every fault in it (spec: bundle.md "Order of checks and error codes").
+
+`load` runs the stages header → schema → rules on one file and reduces each workflow to a `Desired`: its digest and what
+the plan needs to know. Documents are not kept; who needs one reads the file again with `read_workflows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from wfsync.bundle import fingerprint, schema
+from wfsync.bundle.dependencies import declared, derive
+from wfsync.bundle.model import FORMAT, FORMAT_VERSION, MAX_WORKFLOW_BYTES, Json, JsonObject, Workflow
+from wfsync.bundle.parse import Parsed, Syntax, parse, read_document
+from wfsync.bundle.references import Call, calls, is_uuid
+from wfsync.bundle.registry import Missing, Registry
+from wfsync.bundle.rules import Fault, definitions, keys, numbers, versions
+from wfsync.bundle.source_map import Path, SourceMap
+from wfsync.bundle.structure import from_tree
+from wfsync.errors import InputError, Place, Problem
+
+__all__ = ["Desired", "LoadOptions", "Loaded", "key_place", "load", "read_workflows", "stage"]
+
+DefinitionPolicy = Literal["error", "warn"]
+
+_STAGES: Final = {
+    "INVALID_BUNDLE": 0,
+    "UNSUPPORTED_FORMAT": 1,
+    "UNSUPPORTED_FORMAT_VERSION": 1,
+    "SCHEMA_VALIDATION_FAILED": 2,
+}
+_RULES_STAGE: Final = 3
+_LATER: Final = {"MISSING_DEPENDENCIES": 4, "MISSING_REFERENCE": 5, "AMBIGUOUS_KEY": 5, "WORKFLOW_KEY_CONFLICT": 6}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """What holds for all files of one run."""
+
+    definitions: DefinitionPolicy = "error"
+    """Whether an unsound published definition is an error or a warning."""
+    many: bool = False
+    """True for `import`: a file may hold many workflows and be called anything."""
+    max_bytes: int = MAX_WORKFLOW_BYTES
+    reserved: frozenset[str] = frozenset()
+    """Keys that are names of the repository's own files."""
+    registry: Registry | None = None
+    """What the instance offers; None when nobody told, and then nothing is checked against it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """One workflow as its file says it, reduced to what a plan needs."""
+
+    key: str
+    file: str
+    """As named in messages."""
+    index: int
+    """Which of the file's workflows it is; 0 in a repository."""
+    digest: str
+    """With the file's own references: provisional while ``calls`` name UUIDs that mean another workflow."""
+    calls: tuple[Call, ...]
+    origin_id: str | None
+    """The database id that this workflow had where the file was made (``definition.id``, when it is a UUID)."""
+    versions: tuple[int, ...]
+    missing: Missing | None
+    """What the registry lacks; None when nothing is missing or nothing was checked."""
+    is_canonical: bool
+    """True when the file's bytes are canonical for the tree they hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What one file gave: its workflows, none of them when there is an error among the problems."""
+
+    workflows: tuple[Desired, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(slots=True)
+class _Places:
+    """Puts faults into their places; reads the text again, strictly, the first time it is asked."""
+
+    data: bytes
+    syntax: Syntax
+    file: str
+    _source: SourceMap | None = field(default=None)
+
+    def problem(self, fault: Fault, base: Path, key: str | None) -> Problem:
+        path = base + fault.path
+        place = self.source.key((*path, fault.member)) if fault.member is not None else self.source.value(path)
+        return Problem(
+            code=fault.code,
+            message=fault.message,
+            severity=fault.severity,
+            place=place,
+            key=key,
+            hint=fault.hint,
+            related=tuple(self.source.value(base + p) for p in fault.related),
+            details=fault.details,
+        )
+
+    @property
+    def source(self) -> SourceMap:
+        if self._source is None:
+            self._source = read_document(self.data, self.syntax, self.file).source
+        return self._source
+
+
+def load(data: bytes, syntax: Syntax, file: str, options: LoadOptions, *, name: str | None = None) -> Loaded:
+    """Check one text through every stage that needs no other file and no database.
+
+    ``file`` names it in messages; ``name`` is the file's name without suffix, which must be the key (None: any name).
+    Never raises for bad input: faults come back as problems, a later stage runs only when the earlier is clean.
+    """
+    if len(data) > options.max_bytes:
+        return Loaded(problems=(_too_large(file, options.max_bytes),))
+    try:
+        parsed = parse(data, syntax, file)
+    except InputError as error:
+        return Loaded(problems=error.problems)
+    places = _Places(data, syntax, file)
+    faults = list(_header(parsed.tree)) or list(_schema(parsed.tree))
+    if faults:
+        return Loaded(problems=tuple(places.problem(f, (), None) for f in faults))
+    tree: JsonObject = parsed.tree
+    problems = list(parsed.problems)
+    entries: list[JsonObject] = tree["workflows"]
+    if len(entries) > 1 and not options.many:
+        problems.append(places.problem(_ONE_WORKFLOW, (), None))
+    for index, entry in enumerate(entries):
+        base: Path = ("workflows", index)
+        problems.extend(places.problem(f, base, entry["key"]) for f in _rules(entry, options, name))
+    if options.many:
+        problems.extend(places.problem(f, (), None) for f in _duplicate_keys(entries))
+    if any(p.is_error for p in problems):
+        return Loaded(problems=tuple(problems))
+    workflows = tuple(_reduce(entry, file, index, parsed, options) for index, entry in enumerate(entries))
+    return Loaded(workflows, tuple(problems))
+
+
+def read_workflows(data: bytes, syntax: Syntax, file: str) -> list[Workflow]:
+    """Read a text that `load` accepted before: its workflows in full. Raises `InputError` when it is no longer sound."""
+    try:
+        parsed = parse(data, syntax, file)
+        return [from_tree(entry) for entry in parsed.tree["workflows"]]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{file} changed while wfsync was reading it", hint="run the command again") from error
+
+
+def key_place(data: bytes, syntax: Syntax, file: str, index: int) -> Place:
+    """Where workflow ``index`` of a sound text says its key; for faults that concern more than one file."""
+    try:
+        return read_document(data, syntax, file).source.value(("workflows", index, "key"))
+    except InputError:
+        return Place(file)
+
+
+def stage(code: str) -> int:
+    """The stage in which ``code`` is found, for ordering: an earlier stage's faults come first."""
+    return _STAGES.get(code, _LATER.get(code, _RULES_STAGE))
+
+
+_ONE_WORKFLOW: Final = Fault(
+    code="INVALID_VALUE",
+    path=("workflows", 1),
+    message="a file in a repository holds exactly one workflow",
+    hint="give each workflow a file of its own, or use `wfsync import` for a bundle of many",
+)
+
+
+def _too_large(file: str, limit: int) -> Problem:
+    return Problem(
+        code="INVALID_BUNDLE",
+        message=f"the file is larger than {limit // (1024 * 1024)} MiB",
+        place=Place(file),
+        hint="a workflow may have 16 MiB; `wfsync import --max-size` reads larger bundles of many",
+    )
+
+
+def _header(tree: Json) -> Iterator[Fault]:
+    if not isinstance(tree, dict):
+        yield Fault(code="INVALID_BUNDLE", path=(), message="a bundle is an object, with `format` and `workflows`")
+        return
+    received = tree.get("format")
+    if received != FORMAT:
+        yield Fault(
+            code="UNSUPPORTED_FORMAT",
+            path=("format",),
+            message=f"format must be {FORMAT!r}, not {_short(received)}" if "format" in tree else "format is missing",
+            hint="only workflow bundles belong here; move other files out of the directory",
+            details={"expected": FORMAT, "received": _scalar(received)},
+        )
+        return
+    version = tree.get("formatVersion")
+    if type(version) is not int or version != FORMAT_VERSION:
+        yield Fault(
+            code="UNSUPPORTED_FORMAT_VERSION",
+            path=("formatVersion",),
+            message=f"formatVersion must be the number {FORMAT_VERSION}, not {_short(version)}"
+            if "formatVersion" in tree
+            else "formatVersion is missing",
+            hint="nothing is migrated: export the workflow again where it came from",
+            details={"expected": FORMAT_VERSION, "received": _scalar(version)},
+        )
+
+
+def _schema(tree: JsonObject) -> Iterator[Fault]:
+    if schema.is_valid("workflow-bundle.v1", tree):
+        return
+    for fault in schema.explain("workflow-bundle.v1", tree):
+        yield Fault(
+            code="SCHEMA_VALIDATION_FAILED",
+            path=fault.path,
+            message=fault.message,
+            member=fault.member,
+            details={"keyword": fault.keyword},
+        )
+
+
+def _rules(entry: JsonObject, options: LoadOptions, name: str | None) -> Iterator[Fault]:
+    if name is not None and name != entry["key"]:
+        yield Fault(
+            code="KEY_FILENAME_MISMATCH",
+            path=("key",),
+            message=f"the key is {entry['key']!r} but the file is named {name!r}",
+            hint="rename the file to the key, or correct the key",
+            details={"key": entry["key"], "name": name},
+        )
+    yield from keys.check(entry, options.reserved)
+    yield from versions.check(entry)
+    yield from numbers.check(entry)
+    yield from definitions.check(entry, published="error" if options.definitions == "error" else "warning")
+
+
+def _duplicate_keys(entries: Iterable[JsonObject]) -> Iterator[Fault]:
+    first: dict[str, int] = {}
+    for index, entry in enumerate(entries):
+        if first.setdefault(entry["key"], index) != index:
+            yield Fault(
+                code="DUPLICATE_KEY",
+                path=("workflows", index, "key"),
+                message=f"key {entry['key']!r} stands twice in this bundle",
+                hint="remove one of the two",
+                related=(("workflows", first[entry["key"]], "key"),),
+                details={"key": entry["key"]},
+            )
+
+
+def _reduce(entry: JsonObject, file: str, index: int, parsed: Parsed, options: LoadOptions) -> Desired:
+    workflow = from_tree(entry)
+    missing = None
+    if options.registry is not None:
+        needs = declared(entry["dependencies"]).union(derive(workflow.metadata, workflow.definitions()))
+        missing = options.registry.missing(needs) or None
+    return Desired(
+        key=workflow.key,
+        file=file,
+        index=index,
+        digest=fingerprint.digest(workflow),
+        calls=_calls(workflow),
+        origin_id=_origin(entry),
+        versions=tuple(v.version for v in workflow.versions),
+        missing=missing,
+        is_canonical=parsed.is_canonical,
+    )
+
+
+def _calls(workflow: Workflow) -> tuple[Call, ...]:
+    found = list(calls(workflow.draft, None))
+    for published in workflow.versions:
+        found.extend(calls(published.definition, published.version))
+    return tuple(found)
+
+
+def _origin(entry: JsonObject) -> str | None:
+    for definition in (entry["draft"]["definition"], *(p["definition"] for p in entry["publishedVersions"])):
+        origin = definition.get("id")
+        if isinstance(origin, str) and is_uuid(origin):
+            return origin.lower()
+    return None
+
+
+def _scalar(value: Json) -> Json:
+    return value if value is None or isinstance(value, (bool, int, float)) else _short(value)
+
+
+def _short(value: Json) -> str:
+    text = value if isinstance(value, str) else type(value).__name__ if isinstance(value, (dict, list)) else repr(value)
+    return repr(text[:40]) if isinstance(value, str) else text[:40]
+
+

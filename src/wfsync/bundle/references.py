@@ -1,0 +1,71 @@
+"""Workflow ids and keys inside definitions (spec: bundle.md "References between workflows").
+
+``control.callWorkflow.workflowId`` holds the callee's key in a file and its ``workflow_id`` in the database. The
+functions here find the calls of a definition and rewrite them; which text becomes which is the caller's decision.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from wfsync.bundle.model import Json, JsonObject
+from wfsync.bundle.steps import StepPath, walk
+
+__all__ = ["CALL_STEP", "Call", "calls", "is_uuid", "rewrite"]
+
+CALL_STEP: Final = "control.callWorkflow"
+
+_UUID_DIGITS: Final = 32
+_UUID = re.compile(r"(?:urn:uuid:)?\{?(?:-*[0-9a-f]){32}-*\}?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of another workflow."""
+
+    path: StepPath
+    """Of the calling step, inside its definition."""
+    target: str
+    """The callee: a key, or a UUID."""
+    version: int
+    """The called version; 0 when the step does not name a valid one (only drafts may)."""
+    in_version: int | None
+    """The published version that calls, or None for the draft."""
+
+
+def is_uuid(text: str) -> bool:
+    """True when ``text`` reads as a UUID in a form that Python or PostgreSQL accepts (any case, braces, odd dashes)."""
+    return len(text) >= _UUID_DIGITS and _UUID.fullmatch(text) is not None
+
+
+def calls(definition: JsonObject, in_version: int | None) -> Iterator[Call]:
+    """Every call in ``definition`` that names a target, in document order."""
+    for path, step in walk(definition):
+        if step.get("type") == CALL_STEP:
+            target, version = step.get("workflowId"), step.get("workflowVersion")
+            if isinstance(target, str) and target:
+                sound = isinstance(version, int) and not isinstance(version, bool) and version > 0
+                yield Call(path, target, version if sound else 0, in_version)
+
+
+def rewrite(definition: JsonObject, target: Callable[[str], str]) -> JsonObject:
+    """Return ``definition`` with every call's ``workflowId`` replaced by ``target(workflowId)``.
+
+    The argument is never changed: objects and lists on the way to a changed step are copied, all else is shared.
+    When nothing changes, ``definition`` itself is returned.
+    """
+    changes = [(call.path, new) for call in calls(definition, None) if (new := target(call.target)) != call.target]
+    for path, new in changes:
+        definition = _with(definition, (*path, "workflowId"), new)
+    return definition
+
+
+def _with(tree: Json, path: StepPath, value: Json) -> Json:
+    if not path:
+        return value
+    copy = tree.copy()
+    copy[path[0]] = _with(tree[path[0]], path[1:], value)
+    return copy
