@@ -151,7 +151,7 @@ def write_corpus(directory: Path, seed: int, count: int, *, per_folder: int = 10
 
 
 def _sentence(rng: Random, matter: str) -> str:
-    words = " ".join(rng.choices(_WORDS, k=8))
+    words = " ".join(rng.choices(_WORDS, k=11))
     return f"About {matter}: {words}."
 
 
@@ -216,7 +216,7 @@ def _steps(index: int, version: int, texts: list[str], site: str, callee: str | 
         saveAs=record,
         idempotencyKey=_expr(f"'{record}-' & payload.id"),
     )
-    lookup["retry"] = {"maxAttempts": 2 + version, "backoffMs": 500, "backoffMultiplier": 2, "maxDelayMs": 30000}
+    lookup["retry"] = {"maxAttempts": 2 + version, "backoffMs": 500, "backoffMultiplier": 2}
     steps: list[JsonObject] = [
         {
             "id": "prepare",
@@ -242,7 +242,6 @@ def _steps(index: int, version: int, texts: list[str], site: str, callee: str | 
                     "log.write",
                     {"level": "warn", "text": _expr("vars.failure.message")},
                 ),
-                {"id": "give-up", "type": "control.return"},
             ],
         },
         {
