@@ -7,7 +7,7 @@
     draft.steps[notify].config.inputMapping.to  a field of the draft's step ``notify``
     versions[2].steps[notify#2].name            in version 2, the second step that has the id ``notify``
     versions[2].payloadSchemaJson.type          version 2's payload schema
-    draft.steps[a].config["odd.key"].list[3]    names that are no plain words are quoted as JSON, list items counted from 0
+    draft.steps[a].config["odd.key"].list[3]    odd names are quoted as JSON; list items count from 0
 
 Two different places never have the same path. (Grammar and escaping: `wfsync.plan.place`.)
 """
