@@ -1,4 +1,4 @@
-"""What an instance offers, as a repository's ``registry.yaml`` says it (issue 2, section 5; spec: runtime.md "Registry").
+"""What an instance offers, as ``registry.yaml`` says it (issue 2, section 5; spec: runtime.md "Registry").
 
 The file is taken literally: an instance offers what is listed and nothing else, built-in node types included, so that
 the file written by an instance and one written by hand mean the same. Types starting with ``control.`` are part of the

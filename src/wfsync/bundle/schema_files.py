@@ -1,7 +1,7 @@
 """The JSON Schemas that ship with wfsync, as bytes.
 
-Git holds one copy, in ``schemas/`` at the top of the repository. A wheel carries them inside the package; an editable install
-runs from the repository and reads them there. This is the one place that knows both.
+Git holds one copy, in ``schemas/`` at the top of the repository. A wheel carries them inside the package; an editable
+install runs from the repository and reads them there. This is the one place that knows both.
 """
 
 from __future__ import annotations
