@@ -3,8 +3,8 @@
 Pure but for `find_config` and `read_config`. The core never imports this room: what it needs is passed to it.
 
 Decisions where the specification is silent: paths are relative to the folder of ``wfsync.yaml`` and stay inside it;
-``directory`` is that folder itself unless the file says otherwise; an option that is given but empty is a usage error, an
-empty environment variable counts as unset, as it does for libpq.
+``directory`` is that folder itself unless the file says otherwise; an option that is given but empty is a usage error,
+an empty environment variable counts as unset, as it does for libpq.
 """
 
 from __future__ import annotations
@@ -14,10 +14,15 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from wfsync.bundle.model import Json
+from wfsync.bundle.source_map import Path as Steps
+from wfsync.bundle.source_map import SourceMap
 from wfsync.errors import ConfigError, InputError, Place, Problem
+
+if TYPE_CHECKING:
+    from wfsync.bundle.schema import SchemaFault
 
 __all__ = [
     "CONFIG_NAME",
@@ -41,8 +46,7 @@ _MAX_BYTES: Final = 1024 * 1024
 _LIBPQ: Final = ("PGHOST", "PGHOSTADDR", "PGDATABASE", "PGSERVICE")
 _CREDENTIALS: Final = re.compile(
     r"://[^/?#\s@]*:[^/?#\s]*@"  # scheme://user:password@host
-    r"|[?&\s](?:password|sslpassword|passfile)\s*="  # …?password=…, host=… password=…
-    r"|^\s*(?:password|sslpassword|passfile)\s*=",
+    r"|(?:^|[?&\s])(?:ssl)?password\s*=",  # …?password=…, host=… password=…
     re.IGNORECASE,
 )
 _SECRET_NAME: Final = re.compile(r"passw(?:or)?d|passphrase|secret|token|credential", re.IGNORECASE)
@@ -56,7 +60,7 @@ class Config:
     """What ``wfsync.yaml`` says; the defaults are those of a repository without one."""
 
     directory: str = "."
-    """Folder of the bundle files: a normal relative path with ``/``, ``"."`` for the folder of ``wfsync.yaml`` itself."""
+    """Folder of the bundle files: a relative path with ``/``, ``"."`` for the folder of ``wfsync.yaml`` itself."""
     registry: str | None = None
     """File that lists what the instance offers, likewise; None: dependencies are not checked."""
     overwrite: Overwrite = "replace"
@@ -104,11 +108,11 @@ def parse_config(data: bytes, file: str) -> Config:
         for path in sorted(secrets, key=str)
     )
     if not schema.is_valid("wfsync-config.v1", tree):
-        for fault in schema.explain("wfsync-config.v1", tree):
-            path = fault.path if fault.member is None else (*fault.path, fault.member)
-            if path not in secrets:  # the schema's words would quote it
-                place = source.value(path) if fault.member is None else source.key(path)
-                problems.append(Problem(code=_CODE, message=_subject(fault.path) + fault.message, place=place))
+        problems.extend(
+            Problem(code=_CODE, message=_subject(fault.path) + fault.message, place=_place(source, fault))
+            for fault in schema.explain("wfsync-config.v1", tree)
+            if not _quotes(fault, secrets)
+        )
     else:
         problems.extend(
             Problem(code=_CODE, message=f"{name} {fault}", place=source.value((name,)), hint=_PATH_HINT)
@@ -138,9 +142,10 @@ def read_config(path: Path) -> Config:
 def find_config(start: Path, stop: Path | None) -> Path | None:
     """Look for ``wfsync.yaml`` in ``start`` and upward to ``stop``, the repository's root; None where there is none.
 
-    Outside a repository (``stop`` None) there is no natural end: the walk goes to the root of the file system, but above
-    ``start`` it takes only a file that root, this user or the owner of ``start`` owns, so that nobody can plant one in a
-    shared folder such as ``/tmp``. Raises `ConfigError` for a ``wfsync.yml``, which would otherwise be ignored silently.
+    Outside a repository (``stop`` None) there is no natural end: the walk goes to the root of the file system, but
+    above ``start`` it takes only a file that root, this user or the owner of ``start`` owns, so that nobody can plant
+    one in a shared folder such as ``/tmp``. Raises `ConfigError` for a ``wfsync.yml``, which would otherwise be ignored
+    without a word.
     """
     start = start.resolve()
     stop = stop.resolve() if stop is not None else None
@@ -224,7 +229,7 @@ def _normal(text: str) -> str:
     return str(PurePosixPath(text))
 
 
-def _secrets(tree: Json, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+def _secrets(tree: Json, path: Steps = ()) -> Iterator[Steps]:
     """Paths of values, and of members by their name, that hold a password as far as anybody can tell."""
     match tree:
         case dict():
@@ -242,7 +247,18 @@ def _secrets(tree: Json, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str
             pass
 
 
-def _subject(path: tuple[str | int, ...]) -> str:
+def _quotes(fault: SchemaFault, secrets: frozenset[Steps]) -> bool:
+    """True when the words of ``fault`` may repeat a secret: it is about one, or about something that holds one."""
+    if fault.member is not None:
+        return (*fault.path, fault.member) in secrets
+    return bool(fault.path) and any(secret[: len(fault.path)] == fault.path for secret in secrets)
+
+
+def _place(source: SourceMap, fault: SchemaFault) -> Place:
+    return source.value(fault.path) if fault.member is None else source.key((*fault.path, fault.member))
+
+
+def _subject(path: Steps) -> str:
     """What a schema fault is about, for messages that begin with a verb; nothing for the whole document."""
     return ".".join(str(step) for step in path) + ": " if path else ""
 
