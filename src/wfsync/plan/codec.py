@@ -1,0 +1,153 @@
+"""Plan → JSON value, format version "1.0" (spec: cli.md "Output"; schema: ``schemas/plan.v1.schema.json``).
+
+The document has the same members on every path, failure included: a consumer never meets a missing ``errors``. A new
+member is a new minor version; a changed meaning is a new major one. It holds no workflow content beyond the field
+changes, whose secrets are hidden already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from wfsync.bundle.model import JsonObject
+from wfsync.errors import Place, Problem, WfsyncError
+from wfsync.plan.change import Blocked, Change, FieldChange, Missing
+from wfsync.plan.model import Plan, Summary
+
+__all__ = [
+    "PLAN_FORMAT_VERSION",
+    "blocked_value",
+    "error_values",
+    "failure_to_value",
+    "plan_to_value",
+    "problem_value",
+    "summary_value",
+]
+
+PLAN_FORMAT_VERSION: Final = "1.0"
+
+
+def plan_to_value(plan: Plan) -> JsonObject:
+    """The plan as a JSON value. ``blocks`` names what apply would refuse; ``errors`` is empty: the plan was made."""
+    return {
+        "format_version": PLAN_FORMAT_VERSION,
+        "digest": plan.digest,
+        "source": {
+            "root": plan.source.root,
+            "directory": plan.source.directory,
+            "commit": plan.source.commit,
+            "branch": plan.source.branch,
+            "dirty": plan.source.dirty,
+            "rev": plan.source.rev,
+        },
+        "target": {
+            "display": plan.target.display,
+            "tenant": plan.target.tenant,
+            "layout": plan.target.layout,
+            "kind": plan.target.kind,
+        },
+        "overwrite": plan.overwrite,
+        "summary": summary_value(plan.summary()),
+        "changes": [_change_value(change) for change in plan.changes],
+        "warnings": [problem_value(problem) for problem in plan.warnings],
+        "blocks": [blocked_value(block) for block in plan.blocks],
+        "errors": [],
+    }
+
+
+def failure_to_value(error: WfsyncError, warnings: Iterable[Problem] = ()) -> JsonObject:
+    """The document of a plan that could not be made: no numbers (``summary`` is null), no changes, all errors."""
+    return {
+        "format_version": PLAN_FORMAT_VERSION,
+        "digest": None,
+        "source": None,
+        "target": None,
+        "overwrite": None,
+        "summary": None,
+        "changes": [],
+        "warnings": [problem_value(problem) for problem in warnings],
+        "blocks": [],
+        "errors": error_values(error),
+    }
+
+
+def error_values(error: WfsyncError) -> list[JsonObject]:
+    """Every fault behind ``error``, or the error itself where it lists none."""
+    faults = [problem_value(problem) for problem in error.problems if problem.is_error]
+    if faults:
+        return faults
+    problem = Problem(code=error.code, message=error.message, hint=error.hint, details=error.details)
+    return [problem_value(problem)]
+
+
+def problem_value(problem: Problem) -> JsonObject:
+    """One fault, warning or note, with its place."""
+    return {
+        "code": problem.code,
+        "severity": problem.severity,
+        "message": problem.message,
+        "key": problem.key,
+        "place": None if problem.place is None else _place_value(problem.place),
+        "hint": problem.hint,
+        "related": [_place_value(place) for place in problem.related],
+        "details": dict(problem.details),
+    }
+
+
+def blocked_value(block: Blocked) -> JsonObject:
+    """One reason why apply would refuse."""
+    return {
+        "code": block.code,
+        "key": block.key,
+        "message": block.message,
+        "hint": block.hint,
+        "details": dict(block.details),
+    }
+
+
+def summary_value(summary: Summary) -> JsonObject:
+    """The numbers of the last line."""
+    return {
+        "create": summary.create,
+        "overwrite": summary.overwrite,
+        "delete": summary.delete,
+        "relink": summary.relink,
+        "unchanged": summary.unchanged,
+    }
+
+
+def _change_value(change: Change) -> JsonObject:
+    return {
+        "key": change.key,
+        "action": change.action,
+        "reason": change.reason,
+        "before_digest": change.before_digest,
+        "after_digest": change.after_digest,
+        "file": change.file,
+        "workflow_id": change.workflow_id,
+        "versions": list(change.versions),
+        "paths": [_path_value(path) for path in change.paths],
+        "cascades": [
+            {"table": c.table, "effect": c.effect, "rows": c.rows, "capped": c.capped} for c in change.cascades
+        ],
+        "active_runs": dict(change.active_runs),
+        "updated_at": change.updated_at,
+        "updated_by": change.updated_by,
+    }
+
+
+def _path_value(path: FieldChange) -> JsonObject:
+    """``old`` and ``new`` are always there; null also stands for "nothing", which ``op`` tells apart."""
+    return {
+        "op": path.op,
+        "path": path.path,
+        "old": None if isinstance(path.old, Missing) else path.old,
+        "new": None if isinstance(path.new, Missing) else path.new,
+        "masked": path.masked,
+        "note": path.note,
+    }
+
+
+def _place_value(place: Place) -> JsonObject:
+    return {"file": place.file, "line": place.line, "column": place.column, "pointer": place.pointer}
