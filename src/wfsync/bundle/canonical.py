@@ -1,41 +1,43 @@
 """Tree → the one true bytes (spec: bundle.md "Canonical bytes and digest"; RFC 8785 for order and scalars).
 
 Two writers give the same bytes: a C serialiser, and a plain one that is right for everything. The C one is used first;
-its result is kept only when it provably equals canonical text, which a few searches over the bytes decide:
+its result is kept when it provably equals canonical text:
 
+* numbers are as the readers give them (`wfsync.bundle.model.Json`): an integral one is an int, whose digits are canonical
+  below 10^21 (larger ones are refused by orjson), and those few floats that orjson spells otherwise have a type of their own;
 * orjson sorts keys by UTF-8 bytes, RFC 8785 by UTF-16 code units. They differ only when a character beyond the basic
   plane (lead byte F0 or more) meets one of U+E000 to U+FFFF, so any text with such a lead byte goes to the plain writer;
-* orjson spells some numbers differently (``1.0``, exponents), so any output with such a token does, too;
-* integers beyond 64 bits and lone surrogates are refused by orjson.
+* lone surrogates are refused by orjson.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from json.encoder import encode_basestring
 from typing import Final
 
+import msgspec
 import orjson
 
 from wfsync.bundle.model import Json
-from wfsync.bundle.numbers import canonical_number, parse_number
+from wfsync.bundle.numbers import SmallNumber, canonical_number, parse_number
 
-__all__ = ["canonical_bytes", "compact_bytes", "is_exactly_parsed", "parse_exact", "plain_canonical_bytes"]
+__all__ = ["canonical_bytes", "compact_bytes", "parse_exact", "plain_canonical_bytes"]
 
 _COMPACT: Final = orjson.OPT_SORT_KEYS
 _INDENTED: Final = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
-_NOT_CANONICAL_NUMBER = re.compile(rb"[:\[,\n] *-?[0-9]+(?:\.0[,\n\]}]|(?:\.[0-9]+)?e)")
-_BEYOND_BASIC_PLANE = re.compile(rb"[\xf0-\xf4]")
-_INEXACT = re.compile(rb"[0-9]{16,}|[:\[,]\s*-?[0-9]+(?:\.0+(?![0-9])|(?:\.[0-9]+)?[eE])")
+_BASIC_PLANE: Final = bytes(range(0xF0))
+"""All bytes but those that lead a character beyond the basic plane."""
+
+# orjson loses integers beyond 64 bits and says nothing; msgspec keeps them and gives every other number to a hook
+_decode = msgspec.json.Decoder(float_hook=parse_number).decode
 
 
 def canonical_bytes(tree: Json) -> bytes:
     """The canonical text of ``tree``: two-space indent, one newline at the end, UTF-8.
 
-    ``tree`` holds JSON values with exact numbers (`wfsync.bundle.model.Json`). Raises `UnicodeEncodeError` on a lone
-    surrogate and `ValueError` on a number outside binary64's range; readers report both before it comes to this.
+    ``tree`` holds JSON values as the readers give them (`wfsync.bundle.model.Json`). Raises `UnicodeEncodeError` on a
+    lone surrogate and `ValueError` on a number outside binary64's range; readers report both before it comes to this.
     """
     fast = _serialise(tree, _INDENTED)
     return fast if fast is not None else plain_canonical_bytes(tree)
@@ -52,37 +54,31 @@ def plain_canonical_bytes(tree: Json) -> bytes:
     return (_write(tree, "\n", "  ") + "\n").encode()
 
 
-def is_exactly_parsed(data: bytes) -> bool:
-    """True when a C parser's doubles and 64-bit integers lose nothing of the JSON text ``data``.
-
-    May be False for a text that would be read exactly (digits inside a string); never True for one that would not.
-    """
-    return _INEXACT.search(data) is None
-
-
 def parse_exact(data: bytes | bytearray | memoryview) -> Json:
-    """Parse JSON text that the server made from jsonb: valid, without duplicate keys; numbers come out exact.
+    """Parse JSON text, numbers exact: integral ones become int at any size, all others the nearest binary64.
 
-    Integral numbers become int at any size, all others the nearest binary64. Raises `ValueError` when the text is not
-    JSON or holds a number outside binary64's range, and `RecursionError` on nesting that no workflow may have.
+    Duplicate keys are not noticed (jsonb has none; `wfsync.bundle.parse` looks for them in files). Raises `ValueError`
+    when the text is not JSON or holds a number outside binary64's range, `RecursionError` on absurd nesting.
     """
-    data = bytes(data)
-    if _INEXACT.search(data) is None:
-        return orjson.loads(data)
-    return json.loads(data, parse_float=parse_number, parse_int=parse_number)
+    return _decode(data)
 
 
 def _serialise(tree: Json, options: int) -> bytes | None:
     """The C serialiser's text when it is canonical, else None."""
     try:
-        data = orjson.dumps(tree, option=options)
+        data = orjson.dumps(tree, _spell, options)
     except TypeError:  # orjson.JSONEncodeError: an integer beyond 64 bits, a lone surrogate, nesting beyond 254
         return None
-    if not data.isascii() and _BEYOND_BASIC_PLANE.search(data) is not None:
-        return None
-    if _NOT_CANONICAL_NUMBER.search(data) is not None:
+    if not data.isascii() and data.translate(None, _BASIC_PLANE):
         return None
     return data
+
+
+def _spell(value: object) -> orjson.Fragment:
+    """What the C serialiser asks for values of types that it does not know."""
+    if isinstance(value, SmallNumber):
+        return orjson.Fragment(canonical_number(value).encode())
+    raise TypeError(type(value).__name__)
 
 
 def _write(value: Json, newline: str, indent: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wfsync.bundle.model import Json, JsonObject
-from wfsync.bundle.steps import walk
+from wfsync.bundle.steps import Walked, walk
 
 __all__ = ["Dependencies", "declared", "derive"]
 
@@ -38,10 +38,13 @@ class Dependencies:
         )
 
 
-def derive(metadata: Mapping[str, Json], definitions: Iterable[JsonObject]) -> Dependencies:
+def derive(
+    metadata: Mapping[str, Json], definitions: Sequence[JsonObject], walked: Iterable[Walked] | None = None
+) -> Dependencies:
     """Derive the needs of a workflow from its metadata and all its definitions.
 
-    Malformed parts are passed over: drafts may be unfinished. Lists are sorted by code point, actions by id, then version.
+    ``walked`` are the definitions' steps, for callers that have walked them already. Malformed parts are passed over:
+    drafts may be unfinished. Lists are sorted by code point, actions by id, then version.
     """
     actions: set[tuple[str, int]] = set()
     node_types: set[str] = set()
@@ -52,7 +55,8 @@ def derive(metadata: Mapping[str, Json], definitions: Iterable[JsonObject]) -> D
         if isinstance(ref, str):
             refs.add(ref)
         refs.add(_source_ref(definition.get("trigger")))
-        for _, step in walk(definition):
+    for steps in walked if walked is not None else map(walk, definitions):
+        for _, step in steps:
             kind = step.get("type")
             if not isinstance(kind, str) or kind.startswith(_CONTROL):
                 continue

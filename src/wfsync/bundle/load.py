@@ -18,6 +18,7 @@ from wfsync.bundle.references import Call, calls, is_uuid
 from wfsync.bundle.registry import Missing, Registry
 from wfsync.bundle.rules import Fault, definitions, keys, numbers, versions
 from wfsync.bundle.source_map import Path, SourceMap
+from wfsync.bundle.steps import Walked, walk
 from wfsync.bundle.structure import from_tree
 from wfsync.errors import InputError, Place, Problem
 
@@ -127,18 +128,21 @@ def load(data: bytes, syntax: Syntax, file: str, options: LoadOptions, *, name: 
         return Loaded(problems=tuple(places.problem(f, (), None) for f in faults))
     tree: JsonObject = parsed.tree
     problems = list(parsed.problems)
+    workflows: list[Desired] = []
     entries: list[JsonObject] = tree["workflows"]
     if len(entries) > 1 and not options.many:
         problems.append(places.problem(_ONE_WORKFLOW, (), None))
     for index, entry in enumerate(entries):
         base: Path = ("workflows", index)
-        problems.extend(places.problem(f, base, entry["key"]) for f in _rules(entry, options, name))
+        walked = _walk(entry)
+        problems.extend(places.problem(f, base, entry["key"]) for f in _rules(entry, walked, options, name))
+        if not any(p.is_error for p in problems):
+            workflows.append(_reduce(entry, walked, file, index, parsed, options))
     if options.many:
         problems.extend(places.problem(f, (), None) for f in _duplicate_keys(entries))
     if any(p.is_error for p in problems):
         return Loaded(problems=tuple(problems))
-    workflows = tuple(_reduce(entry, file, index, parsed, options) for index, entry in enumerate(entries))
-    return Loaded(workflows, tuple(problems))
+    return Loaded(tuple(workflows), tuple(problems))
 
 
 def read_workflows(data: bytes, syntax: Syntax, file: str) -> list[Workflow]:
@@ -220,7 +224,7 @@ def _schema(tree: JsonObject) -> Iterator[Fault]:
         )
 
 
-def _rules(entry: JsonObject, options: LoadOptions, name: str | None) -> Iterator[Fault]:
+def _rules(entry: JsonObject, walked: list[Walked], options: LoadOptions, name: str | None) -> Iterator[Fault]:
     if name is not None and name != entry["key"]:
         yield Fault(
             code="KEY_FILENAME_MISMATCH",
@@ -232,7 +236,11 @@ def _rules(entry: JsonObject, options: LoadOptions, name: str | None) -> Iterato
     yield from keys.check(entry, options.reserved)
     yield from versions.check(entry)
     yield from numbers.check(entry)
-    yield from definitions.check(entry, published="error" if options.definitions == "error" else "warning")
+    yield from definitions.check(entry, walked, published="error" if options.definitions == "error" else "warning")
+
+
+def _walk(entry: JsonObject) -> list[Walked]:
+    return [walk(entry["draft"]["definition"]), *(walk(p["definition"]) for p in entry["publishedVersions"])]
 
 
 def _duplicate_keys(entries: Iterable[JsonObject]) -> Iterator[Fault]:
@@ -249,18 +257,20 @@ def _duplicate_keys(entries: Iterable[JsonObject]) -> Iterator[Fault]:
             )
 
 
-def _reduce(entry: JsonObject, file: str, index: int, parsed: Parsed, options: LoadOptions) -> Desired:
+def _reduce(
+    entry: JsonObject, walked: list[Walked], file: str, index: int, parsed: Parsed, options: LoadOptions
+) -> Desired:
     workflow = from_tree(entry)
     missing = None
     if options.registry is not None:
-        needs = declared(entry["dependencies"]).union(derive(workflow.metadata, workflow.definitions()))
+        needs = declared(entry["dependencies"]).union(derive(workflow.metadata, workflow.definitions(), walked))
         missing = options.registry.missing(needs) or None
     return Desired(
         key=workflow.key,
         file=file,
         index=index,
-        digest=fingerprint.digest(workflow),
-        calls=_calls(workflow),
+        digest=fingerprint.digest(workflow, walked),
+        calls=_calls(entry, walked),
         origin_id=_origin(entry),
         versions=tuple(v.version for v in workflow.versions),
         missing=missing,
@@ -268,10 +278,10 @@ def _reduce(entry: JsonObject, file: str, index: int, parsed: Parsed, options: L
     )
 
 
-def _calls(workflow: Workflow) -> tuple[Call, ...]:
-    found = list(calls(workflow.draft, None))
-    for published in workflow.versions:
-        found.extend(calls(published.definition, published.version))
+def _calls(entry: JsonObject, walked: list[Walked]) -> tuple[Call, ...]:
+    found = calls(walked[0], None)
+    for published, steps in zip(entry["publishedVersions"], walked[1:], strict=True):
+        found.extend(calls(steps, published["version"]))
     return tuple(found)
 
 

@@ -11,7 +11,7 @@ import math
 import re
 from typing import Final
 
-__all__ = ["NUMBER", "OutOfRange", "canonical_number", "ecmascript", "parse_number"]
+__all__ = ["NUMBER", "OutOfRange", "SmallNumber", "canonical_number", "ecmascript", "parse_number"]
 
 NUMBER: Final = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?)([0-9]+))?")
 """JSON's number grammar (RFC 8259, section 6): sign, whole part, fraction, sign and digits of the exponent."""
@@ -28,6 +28,19 @@ _EXPONENT_DIGITS: Final = 15
 
 _SIGNIFICANT_DIGITS: Final = 800
 """The midpoint of two neighbouring binary64 has at most 768 significant digits; what follows only says "a bit more"."""
+
+
+_SMALL: Final = 1e-5
+
+
+class SmallNumber(float):
+    """A number nearer to zero than 1e-5: a float in all respects.
+
+    The C serialiser spells these otherwise than ECMAScript. It hands values of a type that it does not know to a callback,
+    so the type alone makes its text right, at no cost for all other numbers (`wfsync.bundle.canonical`).
+    """
+
+    __slots__ = ()
 
 
 class OutOfRange(ValueError):
@@ -137,7 +150,9 @@ def _nearest(sign: str, significant: str, exponent: int, text: str) -> int | flo
     value = float(f"{sign}{significant}e{exponent}")
     if math.isinf(value):
         raise OutOfRange(_shown(text))
-    return _denoted(ecmascript(value)) if value.is_integer() else value
+    if value.is_integer():
+        return _denoted(ecmascript(value))
+    return SmallNumber(value) if -_SMALL < value < _SMALL else value
 
 
 def _denoted(text: str) -> int:

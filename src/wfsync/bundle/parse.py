@@ -16,9 +16,8 @@ from typing import Any, Final, Literal
 
 import orjson
 
-from wfsync.bundle.canonical import canonical_bytes, is_exactly_parsed
+from wfsync.bundle.canonical import canonical_bytes, parse_exact
 from wfsync.bundle.model import MAX_DEPTH, Json
-from wfsync.bundle.numbers import parse_number
 from wfsync.bundle.source_map import Document
 from wfsync.errors import Problem
 
@@ -64,34 +63,21 @@ def read_document(data: bytes, syntax: Syntax, file: str) -> Document:
 
 def _fast_json(data: bytes) -> Parsed | None:
     """The tree, when it is certain that the strict reader would give the same one without a fault; else None."""
-    if _has_null_escape(data):
+    if b"\\" in data and b"\\u0000" in data:
         return None
     try:
-        tree = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return None
-    exact = is_exactly_parsed(data)
-    if exact:
+        tree = parse_exact(data)
         canonical = canonical_bytes(tree)
         if canonical == data:
             return None if _DEEP in data else Parsed(tree, is_canonical=True)
-    try:
-        tree = json.loads(
-            data, object_pairs_hook=_unique, parse_float=parse_number, parse_int=None if exact else parse_number
-        )
-        if not exact:
-            canonical = canonical_bytes(tree)
-    except (ValueError, RecursionError):  # a duplicate key, a number outside binary64, nesting
+        orjson.loads(data)  # the grammar, UTF-8 and surrogates, by a parser that is known to be strict
+        json.loads(data, object_pairs_hook=_unique)
+    except (ValueError, RecursionError):  # not JSON, a key twice, a number outside binary64, nesting
         return None
-    return None if _DEEP in canonical else Parsed(tree, is_canonical=canonical == data)
+    return None if _DEEP in canonical else Parsed(tree, is_canonical=False)
 
 
-def _has_null_escape(data: bytes) -> bool:
-    return b"\\" in data and b"\\u0000" in data
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    """Refuses an object with a key that stands twice; the objects themselves are not wanted."""
+    if len({key for key, _ in pairs}) != len(pairs):
         raise ValueError("duplicate key")
-    return members

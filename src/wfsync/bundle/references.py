@@ -7,12 +7,12 @@ functions here find the calls of a definition and rewrite them; which text becom
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from wfsync.bundle.model import Json, JsonObject
-from wfsync.bundle.steps import StepPath, walk
+from wfsync.bundle.steps import StepPath, Walked, walk
 
 __all__ = ["CALL_STEP", "Call", "calls", "is_uuid", "rewrite"]
 
@@ -41,14 +41,15 @@ def is_uuid(text: str) -> bool:
     return len(text) >= _UUID_DIGITS and _UUID.fullmatch(text) is not None
 
 
-def calls(definition: JsonObject, in_version: int | None) -> Iterator[Call]:
-    """Every call in ``definition`` that names a target, in document order."""
-    for path, step in walk(definition):
+def calls(walked: Walked, in_version: int | None) -> list[Call]:
+    """Every call among the steps of one definition that names a target, in document order."""
+    found = []
+    for path, step in walked:
         if step.get("type") == CALL_STEP:
             target, version = step.get("workflowId"), step.get("workflowVersion")
             if isinstance(target, str) and target:
-                sound = isinstance(version, int) and not isinstance(version, bool) and version > 0
-                yield Call(path, target, version if sound else 0, in_version)
+                found.append(Call(path, target, version if type(version) is int and version > 0 else 0, in_version))
+    return found
 
 
 def rewrite(definition: JsonObject, target: Callable[[str], str]) -> JsonObject:
@@ -57,7 +58,7 @@ def rewrite(definition: JsonObject, target: Callable[[str], str]) -> JsonObject:
     The argument is never changed: objects and lists on the way to a changed step are copied, all else is shared.
     When nothing changes, ``definition`` itself is returned.
     """
-    changes = [(call.path, new) for call in calls(definition, None) if (new := target(call.target)) != call.target]
+    changes = [(call.path, new) for call in calls(walk(definition), None) if (new := target(call.target)) != call.target]
     for path, new in changes:
         definition = _with(definition, (*path, "workflowId"), new)
     return definition

@@ -6,12 +6,12 @@ one place only. The walk never fails: what is not a step object is passed over, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from wfsync.bundle.model import Json, JsonObject
 
-__all__ = ["BLOCKS", "StepPath", "step_path_text", "walk"]
+__all__ = ["BLOCKS", "StepPath", "Walked", "step_path_text", "walk"]
 
 BLOCKS: Final = ("then", "else", "body", "try", "catch")
 """Names of the lists in which steps nest."""
@@ -19,26 +19,31 @@ BLOCKS: Final = ("then", "else", "body", "try", "catch")
 StepPath = tuple[str | int, ...]
 """Where a step stands inside its definition: ``("steps", 3, "then", 0)``, usable as a path into the tree."""
 
+Walked = list[tuple[StepPath, JsonObject]]
+"""Every step of one definition with its path. Built once and handed to all who look at steps: walking is the dear part."""
+
 _BLOCK_NAMES = frozenset(BLOCKS)
 
 
-def walk(definition: JsonObject) -> Iterator[tuple[StepPath, JsonObject]]:
-    """Yield every step of ``definition`` with its path, parents before children, in document order."""
+def walk(definition: JsonObject) -> Walked:
+    """Every step of ``definition`` with its path, parents before children, in document order."""
+    walked: Walked = []
     steps = definition.get("steps")
-    if not isinstance(steps, list):
-        return
-    stack: list[tuple[StepPath, Json]] = [(("steps", index), steps[index]) for index in range(len(steps) - 1, -1, -1)]
-    while stack:
-        path, step = stack.pop()
-        if not isinstance(step, dict):
-            continue
-        yield path, step
-        if _BLOCK_NAMES.isdisjoint(step):
-            continue
-        for block in reversed(BLOCKS):
-            nested = step.get(block)
-            if isinstance(nested, list):
-                stack.extend(((*path, block, index), nested[index]) for index in range(len(nested) - 1, -1, -1))
+    if isinstance(steps, list):
+        _collect(steps, ("steps",), walked)
+    return walked
+
+
+def _collect(steps: list[Json], path: StepPath, walked: Walked) -> None:
+    for index, step in enumerate(steps):
+        if type(step) is dict:
+            here = (*path, index)
+            walked.append((here, step))
+            if not _BLOCK_NAMES.isdisjoint(step):
+                for block in BLOCKS:
+                    nested = step.get(block)
+                    if type(nested) is list:
+                        _collect(nested, (*here, block), walked)
 
 
 def step_path_text(path: Sequence[str | int]) -> str:

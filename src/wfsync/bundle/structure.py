@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from wfsync.bundle.dependencies import derive
 from wfsync.bundle.model import FORMAT, FORMAT_VERSION, Json, JsonObject, PublishedVersion, Workflow
 from wfsync.bundle.numbers import parse_number
 from wfsync.bundle.references import rewrite
+from wfsync.bundle.steps import Walked
 
 __all__ = ["DEFAULT_SCHEMA_MODE", "bundle_tree", "from_tree", "relabel", "to_tree", "without_id"]
 
@@ -44,10 +45,11 @@ def without_id(definition: JsonObject) -> JsonObject:
     return {name: value for name, value in definition.items() if name != "id"}
 
 
-def to_tree(workflow: Workflow, definition_id: str | None) -> JsonObject:
+def to_tree(workflow: Workflow, definition_id: str | None, walked: Iterable[Walked] | None = None) -> JsonObject:
     """The ``workflows[]`` entry of ``workflow`` with derived dependencies.
 
     Every definition gets ``id`` = ``definition_id`` (a file writes the key); None leaves it out, as the digest wants.
+    ``walked`` are the steps of ``workflow.definitions()``, for callers that have them already.
     """
     if definition_id is None:
         draft = workflow.draft
@@ -58,7 +60,7 @@ def to_tree(workflow: Workflow, definition_id: str | None) -> JsonObject:
     return {
         "key": workflow.key,
         "metadata": workflow.metadata,
-        "dependencies": derive(workflow.metadata, workflow.definitions()).to_tree(),
+        "dependencies": derive(workflow.metadata, workflow.definitions(), walked).to_tree(),
         "draft": {"draftVersion": workflow.draft_version, "definition": draft},
         "publishedVersions": [
             {"version": v.version, "definition": definition, "payloadSchemaJson": v.payload_schema}

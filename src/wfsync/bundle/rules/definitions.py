@@ -5,13 +5,13 @@ In a published version a fault is an error, in a draft a warning; the policy may
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from wfsync.bundle import schema
 from wfsync.bundle.model import JsonObject
 from wfsync.bundle.rules.fault import Fault
 from wfsync.bundle.source_map import Path
-from wfsync.bundle.steps import step_path_text, walk
+from wfsync.bundle.steps import Walked, step_path_text
 from wfsync.errors import Severity
 
 __all__ = ["check"]
@@ -19,14 +19,18 @@ __all__ = ["check"]
 _SCHEMA: schema.SchemaName = "workflow-definition.v1"
 
 
-def check(workflow: JsonObject, *, published: Severity = "error") -> Iterator[Fault]:
-    """Faults of the draft's and of every published definition; ``published`` is the severity for the latter."""
-    yield from _check(workflow["draft"]["definition"], ("draft", "definition"), "warning")
+def check(workflow: JsonObject, walked: Sequence[Walked], *, published: Severity = "error") -> Iterator[Fault]:
+    """Faults of the draft's and of every published definition; ``published`` is the severity for the latter.
+
+    ``walked`` holds the steps of the draft, then of each version as it stands in the tree.
+    """
+    yield from _check(workflow["draft"]["definition"], walked[0], ("draft", "definition"), "warning")
     for index, version in enumerate(workflow["publishedVersions"]):
-        yield from _check(version["definition"], ("publishedVersions", index, "definition"), published)
+        path = ("publishedVersions", index, "definition")
+        yield from _check(version["definition"], walked[index + 1], path, published)
 
 
-def _check(definition: JsonObject, path: Path, severity: Severity) -> Iterator[Fault]:
+def _check(definition: JsonObject, walked: Walked, path: Path, severity: Severity) -> Iterator[Fault]:
     if not schema.is_valid(_SCHEMA, definition):
         for fault in schema.explain(_SCHEMA, definition):
             yield Fault(
@@ -38,7 +42,7 @@ def _check(definition: JsonObject, path: Path, severity: Severity) -> Iterator[F
                 details={"stepPath": step_path_text(_step_of(fault.path)), "keyword": fault.keyword},
             )
     first: dict[str, Path] = {}
-    for step_path, step in walk(definition):
+    for step_path, step in walked:
         step_id = step.get("id")
         if not isinstance(step_id, str):
             continue
