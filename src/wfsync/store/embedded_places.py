@@ -1,0 +1,301 @@
+"""Where the embedded server keeps its files, and whom those places may be trusted to.
+
+The home is normally ``<repository>/.wfsync``: the lock, the log, ``data`` and the socket's folder ``run``. Two things move it:
+
+* As root the server runs as another account. If that account cannot reach the repository, or if somebody else than root can
+  write a parent folder (root would then follow names that others control), the home is a folder below `SYSTEM_BASES`,
+  where only root writes. Parents are never chmod'ed.
+* A socket's path may have about 100 bytes. A longer one goes to a short private folder with an unpredictable name.
+
+Whatever is recorded or found again is judged afresh each time: owner, mode, no symbolic link. A repository can carry any file
+but none of mode 0400, so only such files count as written by us on this machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from wfsync.store.embedded_account import Account, is_root
+from wfsync.store.embedded_errors import start_failed
+
+SYSTEM_BASES: Final = (Path("/var/lib/wfsync"), Path("/var/cache/wfsync"))
+SOCKET_NAME: Final = ".s.PGSQL.5432"
+MAX_SOCKET_PATH: Final = 100
+"""Bytes; the systems allow 103 (macOS) and 107 (Linux)."""
+OURS: Final = 0o400
+"""The mode of files that must not have come with the repository: git writes none such."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folder of one embedded server and the names in it."""
+
+    path: Path
+
+    @property
+    def data(self) -> Path:
+        """PostgreSQL's data folder."""
+        return self.path / "data"
+
+    @property
+    def lock(self) -> Path:
+        """The file that starters and stoppers lock."""
+        return self.path / "lock"
+
+    @property
+    def log(self) -> Path:
+        """What the server says."""
+        return self.path / "postgres.log"
+
+    @property
+    def run(self) -> Path:
+        """The socket's folder, unless its path is too long."""
+        return self.path / "run"
+
+    @property
+    def record(self) -> Path:
+        """What to remember between two commands: a socket folder elsewhere, the binaries in use."""
+        return self.path / "server.json"
+
+
+def home_of(root: Path) -> Home:
+    """The home of the server for ``root`` (``<repository>/.wfsync``) as far as it is known; creates nothing.
+
+    Raises DatabaseError(EMBEDDED_START_FAILED) when ``root`` is a symbolic link.
+    """
+    if root.is_symlink():
+        raise start_failed(f"{root} is a symbolic link", hint="replace it by a folder")
+    if not is_root():
+        return Home(root)
+    if not only_root_writes(root):
+        return Home(next((base for base in SYSTEM_BASES if base.is_dir()), SYSTEM_BASES[0]) / _digest(root))
+    elsewhere = read_ours(_pointer(root))
+    if isinstance(elsewhere, dict) and isinstance(elsewhere.get("home"), str):
+        place = Path(elsewhere["home"])
+        if place.is_absolute() and only_root_writes(place) and place.is_dir():
+            return Home(place)
+    return Home(root)
+
+
+def make_home(root: Path, account: Account) -> Home:
+    """The home of the server for ``root``, created where necessary so that ``account`` can reach it.
+
+    Raises OSError and DatabaseError(EMBEDDED_START_FAILED).
+    """
+    home = home_of(root)
+    if not is_root():
+        _make_root(root)
+        return home
+    if only_root_writes(root):
+        _make_root(root)
+    if home.path != root:
+        if not home.path.is_dir():
+            _system_base(account)
+            home.path.mkdir(mode=0o755)
+        return home
+    if account.reaches(root):
+        return home
+    if home.data.exists():
+        raise start_failed(f"the account {account.name}, which runs the server, can no longer reach {home.data}",
+                           hint="open the folders above it again, or discard the data with `wfsync db reset`")  # fmt: skip
+    base = _system_base(account, required=False)
+    place = Path(tempfile.mkdtemp(prefix="wfsync-", dir=base))
+    place.chmod(0o755)
+    write_ours(_pointer(root), {"home": str(place)})
+    return Home(place)
+
+
+def forget_home(root: Path, home: Home) -> None:
+    """Removes a home that is not ``root`` itself, with everything in it."""
+    if home.path != root:
+        shutil.rmtree(home.path)
+        _pointer(root).unlink(missing_ok=True)
+
+
+def socket_folder(home: Home) -> Path | None:
+    """The folder of the server's socket if one exists that can be trusted, else None.
+
+    It is a real folder of mode 0700 that belongs to the account that runs the server: nobody else can have put the socket
+    there, and with local trust whoever reaches it is superuser.
+    """
+    if fits(home.run):
+        return home.run if _is_private(home.run, home) else None
+    noted = read_ours(home.record)
+    folder = noted.get("socket_dir") if isinstance(noted, dict) else None
+    if not isinstance(folder, str) or noted.get("of") != _identity(home.path):
+        return None  # nothing noted, or noted by the folder that this one was copied from
+    return Path(folder) if _is_private(Path(folder), home) else None
+
+
+def make_socket_folder(home: Home, account: Account) -> Path:
+    """A private folder for the socket: the one that is there, or a new one. Raises OSError, DatabaseError."""
+    known = socket_folder(home)
+    if known is not None:
+        return known
+    if fits(home.run):
+        if home.run.is_symlink() or not home.run.is_dir():
+            home.run.unlink(missing_ok=True)
+            home.run.mkdir(mode=0o700)
+        account.own(home.run)
+        home.run.chmod(0o700)
+        if not _is_private(home.run, home):
+            raise start_failed(f"{home.run} belongs to somebody else", hint="remove it")
+        return home.run
+    folder = _short_folder(account)
+    note(home, socket_dir=str(folder), of=_identity(home.path))
+    return folder
+
+
+def drop_socket_folder(home: Home) -> None:
+    """Removes a socket folder outside the home; the one inside stays."""
+    folder = socket_folder(home)
+    if folder is not None and folder != home.run:
+        shutil.rmtree(folder, ignore_errors=True)
+        note(home, socket_dir=None)
+
+
+def fits(folder: Path) -> bool:
+    """True when a socket in ``folder`` can be named: short enough, and no comma, which separates hosts for libpq."""
+    return len(os.fsencode(folder / SOCKET_NAME)) <= MAX_SOCKET_PATH and "," not in str(folder)
+
+
+def note(home: Home, **facts: Any) -> None:
+    """Remembers ``facts`` beside those that are known already. Raises OSError."""
+    known = read_ours(home.record)
+    write_ours(home.record, {**(known if isinstance(known, dict) else {}), **facts})
+
+
+def read_ours(path: Path) -> Any:
+    """The JSON value of a file that this account wrote here; None for any other file, and for none."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode) or stat.S_IMODE(facts.st_mode) != OURS or facts.st_uid != os.geteuid():
+            return None
+        try:
+            return json.loads(file.read(65536))
+        except ValueError:
+            return None
+
+
+def write_ours(path: Path, value: Any) -> None:
+    """Writes ``value`` to ``path`` in one step, with the mode that `read_ours` wants. Raises OSError."""
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(value, file)
+            os.fchmod(descriptor, OURS)
+        Path(temporary).rename(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def only_root_writes(path: Path) -> bool:
+    """True when nobody but root can change what ``path`` names: it and every parent belong to root and are closed to others.
+
+    A sticky folder such as ``/tmp`` is fine as a parent: what root made in it nobody else can move. ``path`` itself need
+    not exist.
+    """
+    resolved = path.parent.resolve() / path.name
+    for place in (resolved, *resolved.parents):
+        try:
+            facts = place.lstat()
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return False
+        shared = bool(facts.st_mode & stat.S_IWOTH) or (bool(facts.st_mode & stat.S_IWGRP) and facts.st_gid != 0)
+        sticky = place != resolved and bool(facts.st_mode & stat.S_ISVTX)
+        regular = place == resolved and stat.S_ISREG(facts.st_mode)
+        if facts.st_uid != 0 or not (stat.S_ISDIR(facts.st_mode) or regular) or (shared and not sticky):
+            return False
+    return True
+
+
+def system_folder(account: Account) -> Path | None:
+    """A folder that only root writes and that ``account`` can reach, created if need be; None if there can be none."""
+    for base in SYSTEM_BASES:
+        try:
+            if not base.exists():
+                base.mkdir(mode=0o755)
+                base.chmod(0o755)  # whatever the umask is
+        except OSError:
+            continue
+        if only_root_writes(base) and os.access(base, os.W_OK) and account.reaches(base):
+            return base
+    return None
+
+
+def _system_base(account: Account, *, required: bool = True) -> Path | None:
+    base = system_folder(account)
+    if base is None and required:
+        raise start_failed(
+            "root may use no folder that others can write, and neither "
+            + " nor ".join(map(str, SYSTEM_BASES)) + " can be made",
+            hint="run wfsync as the account that owns the repository",
+        )  # fmt: skip
+    return base
+
+
+def _make_root(root: Path) -> None:
+    """``.wfsync`` itself, ignored by git through a file of its own."""
+    if not root.is_dir():
+        root.mkdir(parents=True, exist_ok=True)
+        if is_root():
+            root.chmod(0o755)  # the server's account must pass
+    ignore = root / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", encoding="utf-8")
+
+
+def _short_folder(account: Account) -> Path:
+    bases = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108 only with mkdtemp
+    if is_root():
+        bases[:0] = [base for base in (system_folder(account),) if base is not None]
+    elif runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        bases.insert(0, Path(runtime))
+    for base in bases:
+        if not (base.is_absolute() and fits(base / "wfsync-12345678") and account.reaches(base)):
+            continue
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="wfsync-", dir=base))  # mode 0700
+        except OSError:
+            continue
+        account.own(folder)
+        return folder
+    raise start_failed("no folder with a short path can be made for its socket", hint="set TMPDIR to one")
+
+
+def _is_private(folder: Path, home: Home) -> bool:
+    try:
+        facts = folder.lstat()
+        owner = home.data.lstat().st_uid if is_root() else os.geteuid()
+    except OSError:
+        return False
+    return stat.S_ISDIR(facts.st_mode) and stat.S_IMODE(facts.st_mode) == 0o700 and facts.st_uid == owner
+
+
+def _identity(folder: Path) -> list[int]:
+    """Tells a folder from its copy, and survives a rename."""
+    facts = folder.lstat()
+    return [facts.st_dev, facts.st_ino]
+
+
+def _pointer(root: Path) -> Path:
+    return root / "elsewhere.json"
+
+
+def _digest(root: Path) -> str:
+    return "u-" + hashlib.sha256(os.fsencode(root.parent.resolve() / root.name)).hexdigest()[:16]
