@@ -1,0 +1,82 @@
+"""Brakes and consent: why apply would refuse a plan (spec: cli.md "Consent"). Pure; every reason at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from wfsync.plan.change import Blocked, Change
+
+__all__ = ["Consent", "refusals"]
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What the caller agreed to; everything is False unless a flag says otherwise."""
+
+    force: bool = False
+    """Existing workflows may be overwritten."""
+    allow_running: bool = False
+    """Also those with runs in QUEUED, RUNNING or WAITING."""
+
+
+def refusals(
+    changes: tuple[Change, ...],
+    ambiguous: Mapping[str, tuple[str, ...]],
+    consent: Consent,
+    *,
+    rows_may_be_hidden: bool = False,
+) -> tuple[Blocked, ...]:
+    """Every reason why ``changes`` may not be applied with ``consent``; empty when they may."""
+    return tuple(_refusals(changes, ambiguous, consent, rows_may_be_hidden=rows_may_be_hidden))
+
+
+def _refusals(
+    changes: tuple[Change, ...],
+    ambiguous: Mapping[str, tuple[str, ...]],
+    consent: Consent,
+    *,
+    rows_may_be_hidden: bool,
+) -> Iterator[Blocked]:
+    for key, ids in sorted(ambiguous.items()):
+        yield Blocked(
+            "AMBIGUOUS_KEY",
+            f"{len(ids)} rows have this key: {', '.join(ids)}",
+            key=key,
+            hint="give all rows but one another key (or NULL), or leave the key out with --exclude",
+            details={"workflowKey": key, "workflowIds": list(ids)},
+        )
+    for change in changes:
+        if change.action == "create" and rows_may_be_hidden:
+            yield Blocked(
+                "ROW_SECURITY",
+                "row-level security may hide an existing row from this role, so nothing may be created",
+                key=change.key,
+                hint="connect as a role that sees every row (BYPASSRLS, or the owner without FORCE)",
+            )
+        if change.action == "overwrite" and not consent.force:
+            yield Blocked(
+                "WORKFLOW_KEY_CONFLICT",
+                "exists and differs; overwriting needs --force",
+                key=change.key,
+                hint="look at the changes, then run `wfsync apply --force`",
+                details={"workflowKey": change.key, "existingWorkflowId": change.workflow_id},
+            )
+        if change.action in ("overwrite", "delete") and change.active_runs and not consent.allow_running:
+            runs = ", ".join(f"{count} {status}" for status, count in sorted(change.active_runs.items()))
+            yield Blocked(
+                "ACTIVE_RUNS",
+                f"has runs that are not finished: {runs}",
+                key=change.key,
+                hint="wait for them, cancel them, or consent with --allow-running",
+                details={"workflowKey": change.key, "activeRuns": dict(change.active_runs)},
+            )
+        for cascade in change.cascades:
+            if cascade.effect == "blocked":
+                yield Blocked(
+                    "CASCADE_BLOCKED",
+                    f"{cascade.rows} rows of {cascade.table} refer to it and forbid deleting it",
+                    key=change.key,
+                    hint="use --overwrite update, which keeps the row, or remove the referring rows first",
+                    details={"workflowKey": change.key, "table": cascade.table, "rows": cascade.rows},
+                )

@@ -1,0 +1,130 @@
+"""What every reference between workflows means, and which mean nothing (spec: bundle.md "References between workflows").
+
+In a file a call names its callee by key. Files from elsewhere may hold the database ids of their origin: such a UUID means
+the workflow of the same input whose ``definition.id`` it is, else the workflow of the database that has it as id, else it
+stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from wfsync.bundle.load import Desired
+from wfsync.bundle.references import Call, is_uuid
+from wfsync.bundle.steps import step_path_text
+from wfsync.errors import Place, Problem, Severity
+from wfsync.plan.state import Live, LiveState
+
+__all__ = ["Resolution", "needs_relabel", "resolution", "unresolved"]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """Which key a UUID in a file means."""
+
+    origins: Mapping[str, str]
+    """``definition.id`` of the input's workflows → key; ids that two workflows claim are left out."""
+    stored: Mapping[str, str]
+    """``workflow_id`` → key of the database's workflows."""
+
+    def key_of(self, target: str) -> str:
+        """The key that ``target`` means; ``target`` itself when it is a key already, or a UUID of nobody."""
+        if not is_uuid(target):
+            return target
+        folded = target.lower()
+        return self.origins.get(folded) or self.stored.get(folded) or target
+
+
+def resolution(desired: Iterable[Desired], stored: Mapping[str, str]) -> Resolution:
+    """Collect what UUIDs mean in one input against one database."""
+    origins: dict[str, str] = {}
+    claimed_twice: set[str] = set()
+    for item in desired:
+        if item.origin_id is not None and origins.setdefault(item.origin_id, item.key) != item.key:
+            claimed_twice.add(item.origin_id)
+    return Resolution({i: k for i, k in origins.items() if i not in claimed_twice}, stored)
+
+
+def needs_relabel(item: Desired, key_of: Callable[[str], str]) -> bool:
+    """True when the file's own text of a reference is not the key that it means, so that its digest must be made anew."""
+    return any(key_of(call.target) != call.target for call in item.calls)
+
+
+def unresolved(
+    desired: Mapping[str, Desired], live: LiveState, key_of: Callable[[str], str], changing: Mapping[str, Desired]
+) -> Iterator[Problem]:
+    """Every call that would lead nowhere once ``desired`` is applied.
+
+    ``MISSING_REFERENCE`` for a callee or a version that exists neither in the set nor in the database, and for a stored
+    caller whose callee's version one of ``changing`` (the overwrites) drops: an error where a published version calls,
+    a warning where a draft does. ``NON_PORTABLE_REFERENCE`` warns of UUIDs that belong to nobody.
+    """
+    for item in desired.values():
+        for call in item.calls:
+            yield from _check(item, call, key_of(call.target), desired, live)
+    replaced = {live.by_key[key].workflow_id: item for key, item in changing.items() if key in live.by_key}
+    for caller in (*live.by_key.values(), *live.keyless):
+        if caller.key in desired:
+            continue
+        for call in caller.calls:
+            callee = replaced.get(call.target)
+            if callee is not None:
+                yield from _dropped(caller, call, callee, live.by_key[callee.key])
+
+
+def _check(
+    item: Desired, call: Call, key: str, desired: Mapping[str, Desired], live: LiveState
+) -> Iterator[Problem]:
+    if is_uuid(key):
+        yield Problem(
+            code="NON_PORTABLE_REFERENCE",
+            severity="warning",
+            message=f"{_where(call)} calls {key}, an id that neither these files nor this database know",
+            place=Place(item.file),
+            key=item.key,
+            hint="name the callee by its key",
+            details={"caller": item.key, "callee": key, "stepPath": step_path_text(call.path)},
+        )
+        return
+    callee = desired.get(key)
+    versions = callee.versions if callee is not None else None
+    if versions is None and key in live.by_key:
+        versions = live.by_key[key].versions
+    if versions is None:
+        if key not in live.ambiguous:
+            yield _missing(item.key, item.file, call, key, "no file and no workflow of the database has this key")
+    elif call.version and call.version not in versions:
+        has = ", ".join(map(str, versions)) or "none"
+        yield _missing(item.key, item.file, call, key, f"it has no published version {call.version} (it has: {has})")
+
+
+def _dropped(caller: Live, call: Call, callee: Desired, before: Live) -> Iterator[Problem]:
+    if call.version in before.versions and call.version not in callee.versions:
+        reason = f"this change drops version {call.version}, and {caller.key} in the database calls it"
+        yield _missing(caller.key, callee.file, call, callee.key, reason)
+
+
+def _missing(caller: str, file: str, call: Call, key: str, reason: str) -> Problem:
+    severity: Severity = "warning" if call.in_version is None else "error"
+    version = f" version {call.version}" if call.version else ""
+    return Problem(
+        code="MISSING_REFERENCE",
+        severity=severity,
+        message=f"{caller}: {_where(call)} calls {key}{version}: {reason}",
+        place=Place(file),
+        key=caller,
+        hint="add the callee to the repository (and to --select), publish the version, or change the call",
+        details={
+            "caller": caller,
+            "callee": key,
+            "version": call.version or None,
+            "stepPath": step_path_text(call.path),
+            "callerVersion": call.in_version,
+        },
+    )
+
+
+def _where(call: Call) -> str:
+    owner = "the draft" if call.in_version is None else f"version {call.in_version}"
+    return f"{owner} ({step_path_text(call.path)})"
