@@ -1,0 +1,104 @@
+"""A plan as text for a person; the last line is the one to grep (spec: cli.md "Output", "Consent")."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from wfsync.plan.change import Blocked, Change
+from wfsync.plan.model import Plan
+from wfsync.render.escape import plain
+from wfsync.render.problems import problem_lines
+from wfsync.render.shorten import shorten
+from wfsync.render.style import Paint, Style
+from wfsync.render.words import (
+    FIELD_SYMBOLS,
+    SYMBOLS,
+    VERBS,
+    cascade_lines,
+    field_line,
+    plan_line,
+    runs_line,
+    source_line,
+    target_line,
+)
+
+__all__ = ["plan_text"]
+
+_STYLES: Final[dict[str, Style]] = {"+": "green", "-": "red", "~": "yellow", "!": "red", "=": "dim"}
+_NO_LIMIT: Final = 1 << 62
+_DEFAULT_WIDTH: Final = 120
+
+
+def plan_text(plan: Plan, *, width: int | None = None, color: bool = False, verbose: int = 0) -> str:
+    """``plan`` as text that ends with one newline; without colour it depends on nothing but the arguments.
+
+    ``width`` is the terminal's; None (no terminal) gives the same text everywhere. ``verbose`` from 1 on shows values
+    in full, the digests and the ids.
+    """
+    paint = Paint(color)
+    columns = _DEFAULT_WIDTH if width is None else max(width, 40)
+    lines = [
+        f"Target: {target_line(plan.target)}",
+        f"Source: {source_line(plan.source)}",
+        f"Overwrite: {plan.overwrite}",
+        "",
+    ]
+    pad = max((len(plain(change.key)) for change in plan.changes), default=0)
+    pad = min(pad, columns // 2)
+    for change in plan.changes:
+        lines += _change_lines(change, paint, columns, pad, verbose)
+    if plan.changes:
+        lines.append("")
+    if plan.warnings:
+        for warning in plan.warnings:
+            lines += problem_lines(warning, paint)
+        lines.append("")
+    if plan.blocks:
+        lines.append("Apply would refuse this plan:")
+        for block in plan.blocks:
+            lines += _block_lines(block, paint)
+        lines.append("")
+    lines += [f"Digest: {plan.digest}", plan_line(plan.summary())]
+    return "\n".join(lines) + "\n"
+
+
+def _change_lines(change: Change, paint: Paint, columns: int, pad: int, verbose: int) -> Iterator[str]:
+    symbol = SYMBOLS[change.action]
+    head = f"{plain(change.key):<{pad}}  {VERBS[change.action]:<9}"
+    reason = plain(change.reason)
+    if not verbose:
+        reason = shorten(reason, max(columns - len(head) - 4, 24))
+    yield f"{paint(_STYLES[symbol], symbol)} {paint('bold', head)}  {reason}".rstrip()
+    if verbose:
+        yield from _particulars(change)
+    for path in change.paths:
+        mark = FIELD_SYMBOLS[path.op]
+        limit = _NO_LIMIT if verbose else max((columns - len(path.path) - 14) // 2, 32)
+        yield f"    {paint(_STYLES[mark], mark)} {field_line(path, limit, full=bool(verbose))}"
+    for line in cascade_lines(change.cascades):
+        yield f"    {paint('red', '!')} {line}"
+    runs = runs_line(change.active_runs)
+    if runs is not None:
+        yield f"    {paint('red', '!')} {runs}"
+
+
+def _particulars(change: Change) -> Iterator[str]:
+    facts = {
+        "file": change.file,
+        "workflow_id": change.workflow_id,
+        "versions": ", ".join(map(str, change.versions)) or None,
+        "before": change.before_digest,
+        "after": change.after_digest,
+        "updated": change.updated_at if change.updated_by is None else f"{change.updated_at} by {change.updated_by}",
+    }
+    for name, fact in facts.items():
+        if fact is not None:
+            yield f"      {name}: {plain(fact)}"
+
+
+def _block_lines(block: Blocked, paint: Paint) -> Iterator[str]:
+    about = "" if block.key is None else f"{plain(block.key)}: "
+    yield f"{paint('red', '!')} {block.code}: {about}{plain(block.message)}"
+    if block.hint is not None:
+        yield f"    {plain(block.hint)}"
