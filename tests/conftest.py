@@ -1,0 +1,25 @@
+"""What every kind of test may ask for. Nothing of wfsync is imported here: collecting must not cost what no test wants."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from command_line import CommandLine
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home folder in which git knows who commits, and nothing else."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / ".gitconfig").write_text(
+        "[user]\n\tname = Test Author\n\temail = author@example.org\n[init]\n\tdefaultBranch = main\n"
+    )
+    return folder
+
+
+@pytest.fixture
+def cli(home: Path, tmp_path: Path) -> CommandLine:
+    """``cli("plan", "--format", "json") -> Result``: the real program, in its own process, started in ``tmp_path``."""
+    return CommandLine(home, tmp_path)
