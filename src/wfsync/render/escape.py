@@ -1,7 +1,7 @@
 """Names and values made harmless for each output (spec: cli.md "Output").
 
-Everything that a file or a row may hold goes through one of these before it is printed: a workflow's name must not clear
-a terminal (an escape sequence), command a CI runner (``::set-env …``) or call people (``@everyone``).
+Everything that a file or a row may hold goes through one of these before it is printed: a workflow's name must not
+clear a terminal (an escape sequence), command a CI runner (``::set-env …``) or call people (``@everyone``).
 """
 
 from __future__ import annotations
