@@ -1,4 +1,4 @@
-"""``wfsync`` as its users meet it: a process of its own, in an environment that holds nothing of the developer's machine."""
+"""``wfsync`` as its users meet it: its own process, in an environment without anything of the machine it runs on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Final
 __all__ = ["CommandLine", "Result", "clean_environment"]
 
 _KEPT: Final = ("PATH", "TMPDIR", "SYSTEMROOT", "WFSYNC_PG_BIN")
-"""What a process needs to find its programs. Everything else (PG*, WFSYNC_*, NO_COLOR, GIT_* …) is the test's to say."""
+"""What a process needs to find its programs. Anything else (PG*, WFSYNC_*, NO_COLOR, GIT_* …) is the test's to say."""
 
 
 @dataclass(frozen=True, slots=True)

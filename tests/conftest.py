@@ -1,4 +1,4 @@
-"""What every kind of test may ask for. Nothing of wfsync is imported here: collecting must not cost what no test wants."""
+"""What every kind of test may ask for. Nothing of wfsync is imported here: collecting stays as cheap as the tests."""
 
 from __future__ import annotations
 
