@@ -1,0 +1,142 @@
+"""What a repository offers to the rest of the program: values, and the one interface behind which git is hidden.
+
+A `Repository` is a place that was opened: a work tree, a revision or a plain folder. Its `Source` is the list of bundle
+files in it, with every fault that keeps a file from being read. A `Reader` turns an `Entry` into bytes; it is plain
+data, so that worker processes can be given one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from wfsync.bundle.model import MAX_WORKFLOW_BYTES
+from wfsync.errors import Problem, RepositoryError
+from wfsync.repo import files
+
+__all__ = ["CONFIG_NAME", "MAX_FILE_BYTES", "Entry", "Reader", "Repository", "Source", "SourceInfo"]
+
+CONFIG_NAME: Final = "wfsync.yaml"
+
+MAX_FILE_BYTES: Final = MAX_WORKFLOW_BYTES + 64 * 1024
+"""What is read at most: a workflow's limit and some room, so that `bundle` says exactly what is over it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One bundle file."""
+
+    path: str
+    """POSIX, relative to the repository's root."""
+    label: str
+    """The file as messages name it: relative to the working directory where it lies below it."""
+    size: int
+    """Bytes; as of the listing."""
+    blob_id: str | None = None
+    """The git object that holds it; None: it is read from the work tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """Where bundles came from, for the plan and for people."""
+
+    root: str
+    """The work tree's root, the bare repository, or the folder."""
+    directory: str
+    """Relative to ``root``, ``"."`` for the root itself."""
+    commit: str | None = None
+    """HEAD's commit of a work tree, the revision's own otherwise; None without git or before the first commit."""
+    branch: str | None = None
+    """The checked out branch, or the branch that the revision names; None for a detached HEAD, a tag, a commit."""
+    dirty: bool | None = None
+    """Whether bundles or config differ from ``commit``; always False for a revision, None without git."""
+    rev: str | None = None
+    """The revision as it was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads entries; picklable, opens what it needs in the process where it is used."""
+
+    root: str
+    git_dir: str | None
+
+    def read(self, entry: Entry) -> bytes:
+        """The file's bytes.
+
+        Raises `RepositoryError` when it vanished, cannot be read, is above `MAX_FILE_BYTES` (found out before it is
+        loaded), is no regular file any more, or is a Git LFS pointer.
+        """
+        if entry.blob_id is None:
+            data = files.read_regular(f"{self.root}/{entry.path}", limit=MAX_FILE_BYTES, label=entry.label)
+        else:
+            from wfsync.repo import git  # a plain folder needs no pygit2
+
+            data = git.read_blob(self.git_dir or self.root, entry.blob_id, limit=MAX_FILE_BYTES, label=entry.label)
+        if data.startswith(files.LFS_POINTER):
+            problem = files.lfs_pointer(entry.path, entry.label)
+            raise RepositoryError(
+                f"{entry.label}: {problem.message}", code=problem.code, hint=problem.hint, problems=(problem,)
+            )
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The bundle files of one directory, in the order of their paths."""
+
+    info: SourceInfo
+    entries: tuple[Entry, ...]
+    problems: tuple[Problem, ...]
+    """Files and folders that stand where bundles stand and cannot be read as such; they are not among the entries, and
+    their key must not be taken for one that is gone."""
+    reader: Reader
+
+    def read(self, entry: Entry) -> bytes:
+        """See `Reader.read`."""
+        return self.reader.read(entry)
+
+
+class Repository(Protocol):
+    """An opened work tree, revision or folder. All paths are POSIX and relative to ``root``."""
+
+    @property
+    def root(self) -> str:
+        """Absolute path of the work tree, the bare repository or the folder."""
+        ...
+
+    @property
+    def start(self) -> str:
+        """The folder that was opened."""
+        ...
+
+    @property
+    def rev(self) -> str | None:
+        """The revision that is read, as it was asked for; None: files."""
+        ...
+
+    def label(self, path: str) -> str:
+        """How messages name ``path``."""
+        ...
+
+    def relative(self, path: str | Path) -> str | None:
+        """A path of the file system as a path of this repository; None when it lies outside."""
+        ...
+
+    def find_upward(self, name: str) -> str | None:
+        """The file called ``name`` that is nearest to ``start``, upward to the root; None when there is none."""
+        ...
+
+    def read_file(self, path: str) -> bytes | None:
+        """One file (config, registry); None when it does not exist. Raises `RepositoryError` as `Reader.read` does."""
+        ...
+
+    def source(self, directory: str, *, exclude: frozenset[str] = frozenset(), allow_empty: bool = False) -> Source:
+        """The bundle files under ``directory``, but for the paths in ``exclude`` (config, registry, overlays).
+
+        Raises `RepositoryError` when the directory leads out of the repository, is a link or a file, or cannot be read;
+        and, unless ``allow_empty``, when it is missing or holds no bundle (spec: an empty or missing directory never
+        means "delete everything").
+        """
+        ...
