@@ -147,13 +147,13 @@ def _outcome(target: Target, sent: _Sent) -> _Outcome:
                 if _timeline(conn) != sent.timeline:
                     return "unknown"
                 row = conn.execute("SELECT pg_catalog.pg_xact_status(%s::pg_catalog.xid8)", [sent.xid]).fetchone()
-                match row[0] if row else None:
-                    case "committed":
-                        return "committed"
-                    case "aborted":
-                        return "aborted"
-                    case None:
-                        return "unknown"
+                status: str | None = row[0] if row else None
+                if status == "committed":
+                    return "committed"
+                if status == "aborted":
+                    return "aborted"
+                if status is None:  # so old that the server has forgotten
+                    return "unknown"
                 if waited > GRACE:
                     _end_session(conn, sent)
         except (psycopg.Error, DatabaseError):

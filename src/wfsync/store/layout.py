@@ -341,8 +341,8 @@ def _cast(conn: Connection, requested: str, column: TenantColumn) -> str:
 def _only_tenant(conn: Connection, definitions: Table, column: TenantColumn) -> str:
     name = quoted(column.name)
     with translate(target_of(conn), "reading the tenants"):
-        rows = conn.execute(  # noqa: S608 - quoted names from the catalog
-            f"SELECT DISTINCT {name}::pg_catalog.text FROM {definitions.qualified}"
+        rows = conn.execute(
+            f"SELECT DISTINCT {name}::pg_catalog.text FROM {definitions.qualified}"  # noqa: S608 - quoted, from the catalog
             f" WHERE {name} IS NOT NULL ORDER BY 1 LIMIT {_MOST_TENANTS_NAMED + 1}"
         ).fetchall()
     if len(rows) == 1:
