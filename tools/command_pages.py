@@ -1,4 +1,4 @@
-"""Writes ``docs/commands/``: one page a command, from what ``--help`` says. ``--check`` only tells which pages are stale."""
+"""Writes ``docs/commands/``: one page a command, from what ``--help`` says. ``--check`` only names stale pages."""
 
 from __future__ import annotations
 
