@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from wfsync.bundle.source_map import Lines, SourceMap
+from wfsync.bundle.source_map import Lines, Outline, Path, SourceMap
 from wfsync.errors import InputError, Place, Problem
 
-__all__ = ["MAX_PROBLEMS", "UNSTORABLE", "Faults", "add_duplicate", "add_unstorable", "decode", "shown", "storable"]
+__all__ = ["MAX_PROBLEMS", "UNSTORABLE", "Faults", "Repeats", "add_unstorable", "decode", "shown", "storable"]
 
 MAX_PROBLEMS: Final = 1000
 """How many faults of one kind one file may list; the rest is counted. Keeps a hostile file's report bounded."""
@@ -132,8 +132,32 @@ def add_unstorable(faults: Faults, value: str, offset: int, path: Sequence[str |
     faults.add("INVALID_VALUE", f"the text contains {what}", offset, path, hint=hint)
 
 
-def add_duplicate(faults: Faults, name: str, offset: int, first: int, path: Sequence[str | int]) -> None:
-    """Note that ``name`` at ``offset`` stands a second time in its object; ``first`` is its first offset."""
-    message = f"the name {shown(name)} occurs more than once in its object"
-    hint = "Remove or rename one of them."
-    faults.add("INVALID_BUNDLE", message, offset, path, hint=hint, related=(faults.source.at(first, path),))
+class Repeats:
+    """Names that stand more than once in their object, reported at the end, when first places can be looked up."""
+
+    __slots__ = ("_found", "_more")
+
+    def __init__(self) -> None:
+        self._found: list[tuple[int, str, int, Path]] = []
+        self._more = 0
+
+    def add(self, container: int, name: str, offset: int, path: Path) -> None:
+        """Note that ``name``, which begins at ``offset``, repeats one in the object with the ordinal ``container``."""
+        if len(self._found) < MAX_PROBLEMS:
+            self._found.append((container, name, offset, path))
+        else:
+            self._more += 1
+
+    def report(self, faults: Faults, outline: Outline) -> None:
+        """Turn what was found into faults; every container of ``outline`` is closed by now."""
+        for container, name, offset, path in self._found:
+            first = outline.key_offsets[outline.children(container)[name]]
+            faults.add(
+                "INVALID_BUNDLE",
+                f"the name {shown(name)} occurs more than once in its object",
+                offset,
+                path,
+                hint="Remove or rename one of them.",
+                related=(faults.source.at(first, path),),
+            )
+        faults.skip("INVALID_BUNDLE", self._more)

@@ -13,7 +13,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined]  # typeshed le
 from typing import Any, Final
 
 from wfsync.bundle import json_slips
-from wfsync.bundle.decode import MAX_PROBLEMS, UNSTORABLE, Faults, add_duplicate, add_unstorable, decode, storable
+from wfsync.bundle.decode import UNSTORABLE, Faults, Repeats, add_unstorable, decode, storable
 from wfsync.bundle.json_slips import NotJson
 from wfsync.bundle.model import MAX_DEPTH, Json
 from wfsync.bundle.numbers import OutOfRange, parse_number
@@ -62,14 +62,13 @@ class _Reader:
         """Ordinals of the containers that are open."""
         self.steps: list[str | int] = []
         """Names or indexes of the open containers in their parents, without the root's."""
-        self.duplicates: list[tuple[int, str, int, Path]] = []
-        self.more_duplicates = 0
+        self.repeats = Repeats()
 
     def read(self) -> Document:
         try:
             tree = self.parse()
         except NotJson as fault:
-            self.report_duplicates()
+            self.report_repeats()
             related = () if fault.opened is None else (self.source.at(fault.opened),)
             place = self.source.at(fault.offset, self.steps)
             self.faults.raise_any(
@@ -82,7 +81,7 @@ class _Reader:
                 )
             )
             raise  # pragma: no cover - raise_any has raised
-        self.report_duplicates()
+        self.report_repeats()
         self.faults.raise_any()
         return Document(tree, self.source, self.faults.of("INVALID_VALUE"))
 
@@ -131,7 +130,7 @@ class _Reader:
                     add_size(1)
                     if name is not None:
                         if name in container:
-                            self.duplicate(name, name_at)
+                            self.repeats.add(self.opened[-1], name, name_at, (*self.steps, name))
                         else:
                             container[name] = value
                     else:
@@ -158,7 +157,7 @@ class _Reader:
             add_size(1)
             if name is not None:
                 if name in container:
-                    self.duplicate(name, name_at)
+                    self.repeats.add(self.opened[-1], name, name_at, (*self.steps, name))
                 else:
                     container[name] = value
             else:
@@ -233,17 +232,7 @@ class _Reader:
         """The offset of the innermost open bracket."""
         return self.outline.offsets[self.opened[-1]] if self.opened else None
 
-    def duplicate(self, name: str, name_at: int) -> None:
-        """Note a repeated name; reported at the end, when the first place can be looked up."""
-        if len(self.duplicates) < MAX_PROBLEMS:
-            self.duplicates.append((self.opened[-1], name, name_at, (*self.steps, name)))
-        else:
-            self.more_duplicates += 1
-
-    def report_duplicates(self) -> None:
+    def report_repeats(self) -> None:
         for ordinal in self.opened:  # a fault of syntax leaves containers open
             self.outline.close(ordinal)
-        for ordinal, name, name_at, path in self.duplicates:
-            first = self.outline.children(ordinal)[name]
-            add_duplicate(self.faults, name, name_at, self.outline.key_offsets[first], path)
-        self.faults.skip("INVALID_BUNDLE", self.more_duplicates)
+        self.repeats.report(self.faults, self.outline)

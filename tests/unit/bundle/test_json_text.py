@@ -57,7 +57,7 @@ def typed(tree: Any) -> Any:
         return {key: typed(value) for key, value in tree.items()}
     if isinstance(tree, list):
         return [typed(value) for value in tree]
-    return type(tree).__name__, tree
+    return "float" if isinstance(tree, float) else type(tree).__name__, tree
 
 
 def offset(text: str, place: Place) -> int:

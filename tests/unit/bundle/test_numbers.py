@@ -59,7 +59,7 @@ def json_numbers(draw: st.DrawFn) -> str:
 def test_value_of_a_text(text: str, value: float) -> None:
     result = parse_number(text)
     assert result == value
-    assert type(result) is type(value)
+    assert isinstance(result, type(value))
     assert math.copysign(1, result) == (1 if value == 0 else math.copysign(1, value))
 
 
