@@ -71,7 +71,7 @@ class TestParse:
         assert places("overwrite: destroy\npolicy: {definitions: maybe}\ncolour: red\nregistry: 3\n") == [
             ("wfsync.yaml:1:1", ""),
             ("wfsync.yaml:1:12", "/overwrite"),
-            ("wfsync.yaml:2:24", "/policy/definitions"),
+            ("wfsync.yaml:2:23", "/policy/definitions"),
             ("wfsync.yaml:3:1", "/colour"),
             ("wfsync.yaml:4:11", "/registry"),
         ]
