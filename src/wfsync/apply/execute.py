@@ -1,0 +1,197 @@
+"""One transaction: the only place that opens it (spec: database.md "Writing", which fixes the order of every step)."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from wfsync.apply.outcome import Applied, Outcome
+from wfsync.apply.precondition import require_base, require_no_runs
+from wfsync.bundle import fingerprint
+from wfsync.bundle.canonical import compact_bytes, parse_exact
+from wfsync.bundle.model import JsonObject, Workflow
+from wfsync.bundle.references import rewrite
+from wfsync.bundle.structure import relabel
+from wfsync.errors import Conflict
+from wfsync.plan.change import Change
+from wfsync.plan.guard import Consent
+from wfsync.plan.model import Plan
+from wfsync.plan.resolve import Resolution
+from wfsync.plan.state import LiveState
+from wfsync.state.desired import DesiredState
+from wfsync.store import rewrite as rows
+from wfsync.store.connection import Connection, advisory_lock, write_transaction
+from wfsync.store.layout import InstanceLayout, Tenant
+from wfsync.store.reader import StoredWorkflow
+from wfsync.store.writer import NewVersion, NewWorkflow, insert, lock_definitions, lock_table_if_needed
+
+__all__ = ["Work", "execute"]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A plan with what it was made from: all that `execute` needs to carry it out."""
+
+    plan: Plan
+    desired: DesiredState
+    live: LiveState
+    resolution: Resolution
+    snapshot: str | None
+    """Of the transaction in which the plan was read."""
+    consent: Consent
+    lock_timeout: float
+    """Seconds."""
+
+
+def execute(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, work: Work) -> Outcome:
+    """Carry out ``work.plan`` on ``conn`` in one transaction: all of it or nothing.
+
+    The caller has made sure that consent covers the plan. Raises `Conflict` (``STALE_PLAN``) when a row or a file moved
+    since the plan, `Refused` when a run began, `LockTimeout` when somebody else holds a lock for too long, `DatabaseError`
+    for all else; then everything was rolled back, except for `CommitUnknown`, which says so.
+    """
+    started = time.monotonic()
+    changes = work.plan.changes
+    ids = _ids(work)
+    replaced = [c.workflow_id for c in changes if c.workflow_id is not None and ids.get(c.key) != c.workflow_id]
+    documents = _Documents(work, ids)
+    with write_transaction(conn, work.lock_timeout):
+        advisory_lock(conn, layout, tenant)
+        lock_table_if_needed(conn, layout)
+        lock_definitions(conn, layout, tenant, [c.workflow_id for c in changes if c.workflow_id is not None])
+        stored = require_base(
+            conn,
+            layout,
+            tenant,
+            changes,
+            keys_by_id=work.live.keys_by_id,
+            callees=documents.callees(),
+            replaced=replaced,
+            snapshot=work.snapshot,
+        )
+        if not work.consent.allow_running:
+            require_no_runs(conn, layout, tenant, changes)
+        rows.delete(conn, layout, tenant, replaced)
+        inserted = insert(conn, layout, tenant, documents.inserts())
+        updated = rows.update(conn, layout, tenant, documents.updates())
+        rows.relink(conn, layout, tenant, _relinks(work, ids, stored))
+    applied = tuple(_applied(change, ids) for change in changes)
+    return Outcome(work.plan, applied, inserted.versions + updated.versions_inserted + updated.versions_rewritten, time.monotonic() - started)
+
+
+def _ids(work: Work) -> dict[str, str]:
+    """The id that every key has after the apply. Chosen before anything is written, so that cycles can be."""
+    ids = {key: row.workflow_id for key, row in work.live.by_key.items()}
+    for change in work.plan.changes:
+        if change.action == "create" or (change.action == "overwrite" and work.plan.overwrite == "replace"):
+            ids[change.key] = str(uuid.uuid4())
+    return ids
+
+
+@dataclass(frozen=True, slots=True)
+class _Documents:
+    """What the files say, read again, and turned into rows."""
+
+    work: Work
+    ids: Mapping[str, str]
+
+    def callees(self) -> dict[str, str]:
+        """Keys that the written workflows call and that this apply does not write, with their ids."""
+        written = {change.key for change in self.work.plan.changes}
+        found = {}
+        for change in self.work.plan.changes:
+            item = self.work.desired.by_key.get(change.key)
+            if item is not None and change.action in ("create", "overwrite"):
+                for call in item.calls:
+                    key = self.work.resolution.key_of(call.target)
+                    if key not in written and key in self.ids:
+                        found[key] = self.ids[key]
+        return found
+
+    def inserts(self) -> Iterator[NewWorkflow]:
+        """Creates, and overwrites that get a new id."""
+        replace = self.work.plan.overwrite == "replace"
+        for change in self.work.plan.changes:
+            if change.action == "create" or (change.action == "overwrite" and replace):
+                yield self._row(change)
+
+    def updates(self) -> Iterator[rows.UpdateWorkflow]:
+        """Overwrites that keep their id."""
+        if self.work.plan.overwrite == "update":
+            for change in self.work.plan.changes:
+                if change.action == "overwrite":
+                    row = self._row(change)
+                    yield rows.UpdateWorkflow(
+                        row.workflow_id, row.metadata, row.draft_version, row.draft, row.versions
+                    )
+
+    def _row(self, change: Change) -> NewWorkflow:
+        item = self.work.desired.by_key[change.key]
+        workflow = self.work.desired.workflow(item)
+        if item.calls:
+            workflow = relabel(workflow, self.work.resolution.key_of)
+        if not self.work.desired.is_immutable(item) and fingerprint.digest(workflow) != item.digest:
+            raise Conflict(
+                f"{item.file} changed while it was being applied",
+                code="STALE_PLAN",
+                hint="nothing was written; run the command again",
+            )
+        if item.calls:
+            workflow = relabel(workflow, lambda key: self.ids.get(key, key))
+        return _new_workflow(workflow, self.ids[change.key])
+
+
+def _new_workflow(workflow: Workflow, workflow_id: str) -> NewWorkflow:
+    return NewWorkflow(
+        workflow_id,
+        workflow.key,
+        workflow.metadata,
+        workflow.draft_version,
+        _document(workflow.draft, workflow_id),
+        tuple(
+            NewVersion(
+                v.version,
+                _document(v.definition, workflow_id),
+                None if v.payload_schema is None else compact_bytes(v.payload_schema),
+            )
+            for v in workflow.versions
+        ),
+    )
+
+
+def _document(definition: JsonObject, workflow_id: str) -> bytes:
+    return compact_bytes({**definition, "id": workflow_id})
+
+
+def _relinks(
+    work: Work, ids: Mapping[str, str], stored: Mapping[str, StoredWorkflow]
+) -> Iterator[rows.Relink]:
+    overwritten = [c for c in work.plan.changes if c.action == "overwrite"]
+    moved = {c.workflow_id: ids[c.key] for c in overwritten if c.workflow_id is not None}
+    for change in work.plan.changes:
+        if change.action == "relink" and change.workflow_id is not None:
+            row = stored[change.workflow_id]
+            yield rows.Relink(
+                row.workflow_id,
+                _relinked(row.draft, moved),
+                tuple((v.version, new) for v in row.versions if (new := _relinked(v.definition, moved))),
+            )
+
+
+def _relinked(data: bytes, moved: Mapping[str, str]) -> bytes | None:
+    """The document with its calls moved to new ids; None when it makes no such call."""
+    tree = parse_exact(data)
+    new = rewrite(tree, lambda target: moved.get(target.lower(), target)) if isinstance(tree, dict) else tree
+    return None if new is tree else compact_bytes(new)
+
+
+def _applied(change: Change, ids: Mapping[str, str]) -> Applied:
+    if change.action == "relink" and change.workflow_id is not None:
+        return Applied(change.key, "relinked", change.workflow_id, versions=change.versions)
+    workflow_id = ids[change.key]
+    if change.action == "create":
+        return Applied(change.key, "created", workflow_id, versions=change.versions)
+    previous = change.workflow_id if change.workflow_id != workflow_id else None
+    return Applied(change.key, "overwritten", workflow_id, previous, change.versions)

@@ -1,0 +1,111 @@
+"""Are the plan's digests still live? Read under the locks, so that the answer holds until the commit.
+
+Spec: database.md "Writing". Whatever moved since the plan was made refuses it (law 3 of the architecture): a row that
+changed, vanished or appeared, a new caller that would need relinking, a callee that is gone, a run that began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from wfsync.errors import Conflict, Problem, Refused
+from wfsync.plan.change import Change
+from wfsync.state.live import reduce_row
+from wfsync.store.connection import Connection
+from wfsync.store.layout import InstanceLayout, Tenant
+from wfsync.store.freshness import changed_since
+from wfsync.store.reader import StoredWorkflow, stream
+from wfsync.store.runs import active_runs
+from wfsync.store.writer import existing_keys
+
+__all__ = ["require_base", "require_no_runs"]
+
+
+def require_base(
+    conn: Connection,
+    layout: InstanceLayout,
+    tenant: Tenant | None,
+    changes: Collection[Change],
+    *,
+    keys_by_id: Mapping[str, str],
+    callees: Mapping[str, str],
+    replaced: Collection[str],
+    snapshot: str | None,
+) -> dict[str, StoredWorkflow]:
+    """Compare the locked rows with what the plan saw; returns them by id.
+
+    ``callees`` maps the keys that are called but not written to their ids; ``replaced`` are the ids that will be deleted;
+    ``snapshot`` is the one that the plan was read in. Raises `Conflict` (``STALE_PLAN``) naming every row that moved.
+    """
+    touched = {c.workflow_id: c for c in changes if c.workflow_id is not None}
+    rows = {row.workflow_id: row for row in stream(conn, layout, tenant, ids=list(touched))} if touched else {}
+    problems = [*_moved(touched, rows, keys_by_id)]
+    created = [c.key for c in changes if c.action == "create"]
+    for key, ids in sorted(existing_keys(conn, layout, tenant, created).items()):
+        problems.append(_stale(key, f"was created meanwhile (workflow_id {', '.join(ids)})"))
+    found = existing_keys(conn, layout, tenant, list(callees))
+    problems += [
+        _stale(key, "is called, and was deleted or replaced meanwhile")
+        for key, workflow_id in sorted(callees.items())
+        if workflow_id not in found.get(key, ())
+    ]
+    if replaced and snapshot is not None:
+        newer = set(changed_since(conn, layout, tenant, snapshot)) - touched.keys()
+        problems += _new_callers(stream(conn, layout, tenant, ids=sorted(newer)), frozenset(replaced), keys_by_id)
+    if problems:
+        raise Conflict(
+            f"the database changed since the plan was made: {len(problems)} workflow{'s' * (len(problems) != 1)} moved",
+            code="STALE_PLAN",
+            hint="nothing was written; look at a new plan",
+            problems=problems,
+        )
+    return rows
+
+
+def require_no_runs(
+    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, changes: Collection[Change]
+) -> None:
+    """Raise `Refused` (``ACTIVE_RUNS``) when a workflow that will be overwritten has unfinished runs."""
+    overwritten = {c.workflow_id: c.key for c in changes if c.action == "overwrite" and c.workflow_id is not None}
+    active = active_runs(conn, layout, tenant, list(overwritten))
+    if active:
+        raise Refused(
+            f"{len(active)} workflow{'s have' if len(active) != 1 else ' has'} runs that began meanwhile",
+            code="ACTIVE_RUNS",
+            hint="nothing was written; wait for the runs, or consent with --allow-running",
+            problems=[
+                Problem(code="ACTIVE_RUNS", message=f"{n} {status}", key=overwritten[i])
+                for i, runs in sorted(active.items())
+                for status, n in runs.items()
+            ],
+        )
+
+
+def _moved(
+    touched: Mapping[str, Change], rows: Mapping[str, StoredWorkflow], keys_by_id: Mapping[str, str]
+) -> Iterator[Problem]:
+    for workflow_id, change in touched.items():
+        row = rows.get(workflow_id)
+        if row is None:
+            yield _stale(change.key, "was deleted meanwhile")
+            continue
+        live, _ = reduce_row(row, keys_by_id)
+        if live.key != change.key:
+            yield _stale(change.key, f"has another key meanwhile: {live.key}")
+        elif live.digest != change.before_digest:
+            who = f" by {live.updated_by}" if live.updated_by else ""
+            when = f" at {live.updated_at}" if live.updated_at else ""
+            yield _stale(change.key, f"was changed meanwhile{who}{when}")
+
+
+def _new_callers(
+    rows: Iterator[StoredWorkflow], replaced: frozenset[str], keys_by_id: Mapping[str, str]
+) -> Iterator[Problem]:
+    for row in rows:
+        live, _ = reduce_row(row, keys_by_id)
+        if any(call.target in replaced for call in live.calls):
+            yield _stale(live.key, "calls a workflow that gets a new id since meanwhile, and would need relinking")
+
+
+def _stale(key: str, what: str) -> Problem:
+    return Problem(code="STALE_PLAN", message=what, key=key)

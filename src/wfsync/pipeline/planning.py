@@ -1,0 +1,192 @@
+"""load → plan: both states, compared, with everything that apply would take with it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from wfsync.bundle import fingerprint
+from wfsync.bundle.load import Desired
+from wfsync.bundle.references import is_uuid
+from wfsync.bundle.structure import relabel
+from wfsync.errors import Conflict, DatabaseError, Problem
+from wfsync.plan.build import Decision, decide
+from wfsync.plan.change import CascadeCount, Change
+from wfsync.plan.guard import Consent, refusals
+from wfsync.plan.model import Overwrite, Plan, SourceRef, TargetRef
+from wfsync.plan.resolve import Resolution, needs_relabel, resolution, unresolved
+from wfsync.plan.state import LiveState
+from wfsync.state.desired import DesiredState, missing_dependencies, raise_if_wrong
+from wfsync.state.live import Rows, portable, read_live
+from wfsync.store.cascade import count
+from wfsync.store.connection import Connection, snapshot
+from wfsync.store.layout import InstanceLayout, Tenant
+from wfsync.store.mapping import to_workflow
+from wfsync.store.reader import stream
+from wfsync.store.runs import active_runs
+
+__all__ = ["MOST_DETAILED", "Planned", "PlanOptions", "make_plan"]
+
+MOST_DETAILED: Final = 1000
+"""Overwritten workflows whose differences are worked out; nobody reads more, and each costs milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """What decides how a plan comes out, apart from the two states."""
+
+    overwrite: Overwrite
+    consent: Consent = Consent()
+    details: bool = True
+    """Whether to work out what differs inside overwritten workflows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan and what it was made from."""
+
+    plan: Plan
+    desired: DesiredState
+    live: LiveState
+    resolution: Resolution
+    snapshot: str | None
+
+
+def make_plan(
+    conn: Connection,
+    layout: InstanceLayout,
+    tenant: Tenant | None,
+    desired: DesiredState,
+    target: TargetRef,
+    options: PlanOptions,
+) -> Planned:
+    """Compare ``desired`` with the database in one read-only snapshot. Nothing is written, nothing is held.
+
+    Raises `InputError` when references or dependencies are missing, `DatabaseError` when reading fails.
+    """
+    layout.require_readable()
+    with snapshot(conn):
+        rows = read_live(conn, layout, tenant)
+        known = resolution(desired.by_key.values(), rows.state.keys_by_id)
+        desired = _with_final_digests(desired, known)
+        decision = decide(desired.by_key, rows.state, options.overwrite, _called(desired, known))
+        problems = _check(desired, rows, known, decision)
+        changes, notes = _with_consequences(conn, layout, tenant, decision.changes, options.overwrite)
+        if options.details:
+            changes, more = _with_paths(conn, layout, tenant, changes, desired, rows.state, known)
+            notes = (*notes, *more)
+    blocks = refusals(
+        changes, decision.ambiguous, options.consent, rows_may_be_hidden=layout.row_security_active
+    )
+    plan = Plan(
+        _source(desired), target, options.overwrite, changes, decision.unchanged, (*problems, *notes), blocks
+    )
+    return Planned(plan, desired, rows.state, known, rows.snapshot)
+
+
+def _with_final_digests(desired: DesiredState, known: Resolution) -> DesiredState:
+    """Digests of workflows whose files name callees by a foreign id are made anew, with the keys that those ids mean."""
+    renamed = {
+        key: replace(item, digest=fingerprint.digest(relabel(desired.workflow(item), known.key_of)))
+        for key, item in desired.by_key.items()
+        if item.calls and needs_relabel(item, known.key_of)
+    }
+    return replace(desired, by_key={**desired.by_key, **renamed}) if renamed else desired
+
+
+def _called(desired: DesiredState, known: Resolution) -> frozenset[str]:
+    return frozenset(known.key_of(call.target) for item in desired.by_key.values() for call in item.calls)
+
+
+def _check(desired: DesiredState, rows: Rows, known: Resolution, decision: Decision) -> tuple[Problem, ...]:
+    """Every warning; raises `InputError` when something that is needed is missing."""
+    overwritten = {c.key: desired.by_key[c.key] for c in decision.changes if c.action == "overwrite"}
+    problems = [
+        *desired.notes,
+        *rows.notes,
+        *missing_dependencies(desired.by_key.values()),
+        *unresolved(desired.by_key, rows.state, known.key_of, overwritten),
+    ]
+    raise_if_wrong(problems)
+    return tuple(problems)
+
+
+def _with_consequences(
+    conn: Connection,
+    layout: InstanceLayout,
+    tenant: Tenant | None,
+    changes: Collection[Change],
+    overwrite: Overwrite,
+) -> tuple[tuple[Change, ...], tuple[Problem, ...]]:
+    """What the changes take with them: unfinished runs, and rows that go by cascade when a row is replaced."""
+    ids = [c.workflow_id for c in changes if c.action == "overwrite" and c.workflow_id is not None]
+    runs = active_runs(conn, layout, tenant, ids)
+    cascades: Mapping[str, tuple[CascadeCount, ...]] = {}
+    notes: tuple[Problem, ...] = ()
+    if overwrite == "replace" and ids:
+        cascades, notes = _cascades(conn, layout, tenant, ids)
+    return (
+        tuple(
+            replace(c, active_runs=runs.get(c.workflow_id, {}), cascades=cascades.get(c.workflow_id, ()))
+            if c.action == "overwrite" and c.workflow_id is not None
+            else c
+            for c in changes
+        ),
+        notes,
+    )
+
+
+def _cascades(
+    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, ids: Collection[str]
+) -> tuple[Mapping[str, tuple[CascadeCount, ...]], tuple[Problem, ...]]:
+    raise NotImplementedError
+
+
+def _with_paths(
+    conn: Connection,
+    layout: InstanceLayout,
+    tenant: Tenant | None,
+    changes: tuple[Change, ...],
+    desired: DesiredState,
+    live: LiveState,
+    known: Resolution,
+) -> tuple[tuple[Change, ...], tuple[Problem, ...]]:
+    """What differs inside the overwritten workflows, each read once more from both sides."""
+    from wfsync.plan.diff import compare  # noqa: PLC0415 - imports deepdiff
+
+    shown = [c for c in changes if c.action == "overwrite" and c.workflow_id is not None][:MOST_DETAILED]
+    by_id = {c.workflow_id: c for c in shown}
+    detailed: dict[str, Change] = {}
+    for stored in stream(conn, layout, tenant, ids=[i for i in by_id if i is not None]) if by_id else ():
+        change = by_id[stored.workflow_id]
+        item = desired.by_key[change.key]
+        try:
+            before = portable(to_workflow(stored, {}), live.keys_by_id)
+        except DatabaseError:
+            continue  # no portable workflow: a warning of the plan says so
+        after = relabel(desired.workflow(item), known.key_of)
+        if not desired.is_immutable(item) and fingerprint.digest(after) != item.digest:
+            raise Conflict(f"{item.file} changed while it was being read", code="STALE_PLAN", hint="run it again")
+        detailed[change.key] = replace(change, paths=compare(before, after))
+    notes = ()
+    overwrites = sum(1 for c in changes if c.action == "overwrite")
+    if overwrites > MOST_DETAILED:
+        notes = (_not_detailed(overwrites - MOST_DETAILED),)
+    return tuple(detailed.get(c.key, c) for c in changes), notes
+
+
+def _not_detailed(count: int) -> Problem:
+    return Problem(
+        code="DETAILS_OMITTED",
+        severity="note",
+        message=f"what differs inside {count} more overwritten workflows is not listed",
+        hint="look at one of them with `wfsync diff KEY`, or narrow the plan with --select",
+    )
+
+
+def _source(desired: DesiredState) -> SourceRef:
+    info = desired.info
+    if info is None:
+        return SourceRef(root="", directory="")
+    return SourceRef(info.root, info.directory, info.commit, info.branch, bool(info.dirty), info.rev)

@@ -1,0 +1,129 @@
+"""The live state: every row of the tenant, streamed and reduced to digests, inside the caller's snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from wfsync.bundle import fingerprint
+from wfsync.bundle.canonical import parse_exact
+from wfsync.bundle.model import Workflow
+from wfsync.bundle.references import Call, calls
+from wfsync.bundle.steps import Walked, walk
+from wfsync.bundle.structure import relabel
+from wfsync.errors import DatabaseError, Problem
+from wfsync.plan.state import Live, LiveState, live_state
+from wfsync.store.connection import Connection
+from wfsync.store.layout import InstanceLayout, Tenant
+from wfsync.store.mapping import key_problem, to_workflow
+from wfsync.store.moment import rfc3339, to_datetime
+from wfsync.store.reader import StoredWorkflow, count_null_tenants, read_ids, stream
+
+__all__ = ["Rows", "portable", "read_live", "reduce_row", "stored_calls"]
+
+_NOTHING: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What was read of the database."""
+
+    state: LiveState
+    notes: tuple[Problem, ...]
+    """Rows that cannot be managed, and what was not found."""
+    snapshot: str | None
+    """``pg_current_snapshot()`` of the transaction that read it; None where there are no tables."""
+
+
+def read_live(conn: Connection, layout: InstanceLayout, tenant: Tenant | None) -> Rows:
+    """Read all workflows of ``tenant``; ``conn`` is in a snapshot. Holds one document at a time."""
+    notes = [Problem(code="LAYOUT", severity="note", message=note) for note in layout.notes]
+    if layout.definitions is None:
+        return Rows(LiveState(), tuple(notes), None)
+    row = conn.execute("SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text").fetchone()
+    keys_by_id: dict[str, str] = {}
+    for workflow_id, key in read_ids(conn, layout, tenant):
+        problem = key_problem(workflow_id, key)
+        if problem is not None:
+            notes.append(problem)
+        elif key is not None:
+            keys_by_id[workflow_id] = key
+    unowned = count_null_tenants(conn, layout)
+    if unowned:
+        notes.append(_without_tenant(unowned))
+    sound: list[Live] = []
+    keyless: list[Live] = []
+    for stored in stream(conn, layout, tenant):
+        live, problem = reduce_row(stored, keys_by_id)
+        (sound if stored.workflow_id in keys_by_id else keyless).append(live)
+        if problem is not None and stored.workflow_id in keys_by_id:
+            notes.append(problem)
+    return Rows(live_state(sound, keyless, keys_by_id), tuple(notes), str(row[0]) if row else None)
+
+
+def reduce_row(stored: StoredWorkflow, keys_by_id: Mapping[str, str]) -> tuple[Live, Problem | None]:
+    """One row, reduced; with a problem when it is no portable workflow. Its digest then is that of its raw content."""
+    problem = None
+    try:
+        workflow = to_workflow(stored, _NOTHING)
+    except DatabaseError as error:
+        problem = Problem(code=error.code, severity="warning", message=error.message, key=stored.key, hint=error.hint)
+        found, versions, digest = _raw_calls(stored), tuple(v.version for v in stored.versions), _raw_digest(stored)
+    else:
+        walked = [walk(definition) for definition in workflow.definitions()]
+        found = stored_calls(workflow, walked)
+        if found:
+            digest = fingerprint.digest(portable(workflow, keys_by_id))
+        else:
+            digest = fingerprint.digest(workflow, walked)
+        versions = tuple(v.version for v in workflow.versions)
+    when = to_datetime(stored.updated_at)
+    updated_at = rfc3339(when) if when is not None else None
+    key = stored.key if stored.key is not None else stored.workflow_id
+    return Live(key, stored.workflow_id, digest, found, versions, updated_at, stored.updated_by), problem
+
+
+def portable(workflow: Workflow, keys_by_id: Mapping[str, str]) -> Workflow:
+    """``workflow`` with ids of called workflows as keys, where they have one."""
+    return relabel(workflow, lambda target: keys_by_id.get(target.lower(), target))
+
+
+def stored_calls(workflow: Workflow, walked: list[Walked]) -> tuple[Call, ...]:
+    """Every call of a stored workflow, targets folded to the server's spelling of an id."""
+    found = calls(walked[0], None)
+    for published, steps in zip(workflow.versions, walked[1:], strict=True):
+        found += calls(steps, published.version)
+    return tuple(_folded(call) for call in found)
+
+
+def _folded(call: Call) -> Call:
+    target = call.target.lower()
+    return call if target == call.target else Call(call.path, target, call.version, call.in_version)
+
+
+def _raw_calls(stored: StoredWorkflow) -> tuple[Call, ...]:
+    found: list[Call] = []
+    for data, version in ((stored.draft, None), *((v.definition, v.version) for v in stored.versions)):
+        try:
+            tree = parse_exact(data)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(tree, dict):
+            found += calls(walk(tree), version)
+    return tuple(_folded(call) for call in found)
+
+
+def _raw_digest(stored: StoredWorkflow) -> str:
+    content = sha256(repr((sorted(stored.metadata.items()), stored.draft_version, stored.draft)).encode())
+    for version in stored.versions:
+        content.update(repr((version.version, version.definition, version.payload_schema)).encode())
+    return content.hexdigest()
+
+
+def _without_tenant(count: int) -> Problem:
+    return Problem(
+        code="NULL_TENANT",
+        severity="warning",
+        message=f"{count} workflow{'s' * (count != 1)} of the database belong to no tenant (NULL); they are left alone",
+    )
