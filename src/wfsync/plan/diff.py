@@ -134,7 +134,7 @@ def _differences(old: JsonObject, new: JsonObject) -> list[tuple[str | Item, ...
 
 
 def _deepdiff(old: Reduced, new: Reduced) -> Iterator[tuple[str | Item, ...]]:
-    from deepdiff import DeepDiff  # noqa: PLC0415 - 60 ms that only a shown difference is worth
+    from deepdiff import DeepDiff  # 60 ms that only a shown difference is worth
 
     # Its defaults leave out names that begin with "__" and report an object whole when few of its names stay.
     tree: Any = DeepDiff(old, new, view="tree", ignore_private_variables=False, threshold_to_diff_deeper=0)

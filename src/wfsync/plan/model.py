@@ -76,7 +76,7 @@ class Plan:
     def __post_init__(self) -> None:
         if any(change.action == "unchanged" for change in self.changes):
             raise ValueError("a plan counts what is unchanged; it does not list it")
-        ordered = tuple(sorted(self.changes, key=lambda change: change.key))
+        ordered = tuple(sorted(self.changes, key=lambda change: (change.key, change.workflow_id or "")))
         object.__setattr__(self, "changes", ordered)
         object.__setattr__(self, "digest", plan_digest(ordered, self.overwrite, self.target.tenant))
 
@@ -94,6 +94,6 @@ def plan_digest(changes: Iterable[Change], overwrite: Overwrite, tenant: str | N
     Two plans with one digest do the same to the same base. Not in it: where the files or the server are, so that a plan
     made on one machine can be expected on another; warnings, field changes and counts, which only describe.
     """
-    items = sorted([c.key, c.action, c.before_digest, c.after_digest] for c in changes)
+    items = sorted([c.key, c.action, c.before_digest or "", c.after_digest or ""] for c in changes)
     text = json.dumps(["wfsync plan 1", overwrite, tenant, items], ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()

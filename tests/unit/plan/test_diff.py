@@ -137,7 +137,9 @@ def test_a_number_is_what_it_is_worth() -> None:
 
 def test_an_item_put_into_a_list_is_one_addition() -> None:
     old = [{"k": n} for n in range(50)]
-    changes = compare(workflow(steps(call("s", l=old))), workflow(steps(call("s", l=[*old[:20], {"k": "x"}, *old[20:]]))))
+    changes = compare(
+        workflow(steps(call("s", l=old))), workflow(steps(call("s", l=[*old[:20], {"k": "x"}, *old[20:]])))
+    )
     assert changes == (FieldChange("add", "draft.steps[s].config.l[20]", MISSING, {"k": "x"}),)
 
 

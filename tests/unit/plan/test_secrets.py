@@ -22,9 +22,9 @@ def differing(old: Any, new: Any) -> tuple[FieldChange, ...]:
 @pytest.mark.parametrize(
     "name",
     [
-        "password", "dbPassword", "DB_PASSWORD", "passwd", "secret", "clientSecret", "client_secret", "token", "accessToken",
-        "access_token", "authtoken", "apiKey", "api-key", "APIKEY", "x-api-key", "Authorization", "credential", "credentials",
-        "privateKey", "private_key", "passphrase", "pwd", "webhookSecret", "bearer", "Cookie", "auth", "basicAuth",
+        "password", "dbPassword", "DB_PASSWORD", "passwd", "secret", "clientSecret", "client_secret", "token",
+        "accessToken", "access_token", "authtoken", "apiKey", "api-key", "APIKEY", "x-api-key", "Authorization", "credential",
+        "credentials", "privateKey", "private_key", "passphrase", "pwd", "webhookSecret", "bearer", "Cookie", "auth", "basicAuth",
         "connectionString", "tokenValue", "signingKey", "pin",
     ],
 )  # fmt: skip
@@ -40,8 +40,8 @@ def place(name: str) -> str:
 
 @pytest.mark.parametrize(
     "name",
-    ["name", "body", "key", "keyboard", "secretary", "tokenize", "maxTokens", "secretName", "tokenType", "passwordPolicy",
-     "author", "pinnedPayloadSchemaRef", "opinion", "compass", "monkey", "spin", "", "id"],
+    ["name", "body", "key", "keyboard", "secretary", "tokenize", "maxTokens", "secretName", "tokenType",
+     "passwordPolicy", "author", "pinnedPayloadSchemaRef", "opinion", "compass", "monkey", "spin", "", "id"],
 )  # fmt: skip
 def test_names_of_other_things(name: str) -> None:
     assert not is_secret_name(name)
@@ -57,7 +57,9 @@ def test_everything_below_a_secret_name_is_hidden(value: Any) -> None:
 
 
 def test_a_secret_deep_below_a_changed_name_is_hidden() -> None:
-    [change] = differing({"credentials": {"a": {"user": "u", "code": "1"}}}, {"credentials": {"a": {"user": "u", "code": "2"}}})
+    [change] = differing(
+        {"credentials": {"a": {"user": "u", "code": "1"}}}, {"credentials": {"a": {"user": "u", "code": "2"}}}
+    )
     assert (change.path, change.old, change.new) == ("draft.steps[s].config.credentials.a.code", REDACTED, REDACTED)
 
 
@@ -114,7 +116,12 @@ def test_parts_of_addresses_and_headers() -> None:
     assert hide_text("postgres://u:hunter2@db/x") == f"postgres://{REDACTED}@db/x"
     assert hide_text("Authorization: Bearer abcdefghijklmnop.qrst") == f"Authorization: Bearer {REDACTED}"
     assert hide_text("https://h/x?a=1&token=hunter2&b=2") == f"https://h/x?a=1&token={REDACTED}&b=2"
-    for text in ("550e8400-e29b-41d4-a716-446655440000", "http://host:80/a@b", "the bearer of news", "sha256:" + "a" * 64):
+    for text in (
+        "550e8400-e29b-41d4-a716-446655440000",
+        "http://host:80/a@b",
+        "the bearer of news",
+        "sha256:" + "a" * 64,
+    ):
         assert hide_text(text) == text
 
 
@@ -128,8 +135,12 @@ def test_a_payload_schema_says_what_a_secret_looks_like_but_not_what_it_is() -> 
     old, new = PublishedVersion(1, {}, {"properties": {}}), PublishedVersion(1, {}, schema)
     [change] = compare(Workflow("k", {}, 1, {}, (old,)), Workflow("k", {}, 1, {}, (new,)))
     assert (change.old, change.new) == (MISSING, {"type": "string", "minLength": 8, "default": REDACTED})
-    other = PublishedVersion(1, {}, {"properties": {"password": {"type": "integer", "minLength": 8, "default": "hunter3"}}})
-    kinds, default = sorted(compare(Workflow("k", {}, 1, {}, (new,)), Workflow("k", {}, 1, {}, (other,))), key=lambda c: c.masked)
+    other = PublishedVersion(
+        1, {}, {"properties": {"password": {"type": "integer", "minLength": 8, "default": "hunter3"}}}
+    )
+    kinds, default = sorted(
+        compare(Workflow("k", {}, 1, {}, (new,)), Workflow("k", {}, 1, {}, (other,))), key=lambda c: c.masked
+    )
     assert (kinds.old, kinds.new) == ("string", "integer")
     assert (default.old, default.new) == (REDACTED, REDACTED)
 
