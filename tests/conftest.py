@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from command_line import CommandLine
+
+# A busy machine is no fault of the code; in CI the same examples are tried every time.
+settings.register_profile("wfsync", deadline=None, print_blob=True, derandomize="CI" in os.environ)
+settings.load_profile("wfsync")
 
 
 @pytest.fixture(scope="session")

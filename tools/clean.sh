@@ -7,18 +7,20 @@ python=$(pwd -P)/.venv/bin/python
 unset WFSYNC_DATABASE_URL WFSYNC_CONFIG WFSYNC_TENANT WFSYNC_ENV PGHOST PGHOSTADDR PGDATABASE PGSERVICE 2>/dev/null || :
 
 stopped=yes
-for state in .wfsync examples/repo/.wfsync .demo/*/.wfsync .bench/*/.wfsync; do
-    [ -d "$state" ] || continue
+while IFS= read -r state; do
+    [ -n "$state" ] || continue
     if ! [ -x "$python" ]; then
         echo "make clean: $state may hold a running server and .venv is gone: run \`make install\`, then \`make clean\`" >&2
         stopped=no
-    elif (cd -- "$(dirname -- "$state")" && "$python" -m wfsync --quiet db stop >/dev/null); then
+    elif (cd -- "$(dirname -- "$state")" && "$python" -m wfsync --quiet db stop >/dev/null </dev/null); then
         rm -rf -- "$state"
     else
         echo "make clean: the server of $state could not be stopped; nothing is removed" >&2
         stopped=no
     fi
-done
+done <<END
+$(find . \( -name .venv -o -name .git \) -prune -o -type d -name .wfsync -prune -print)
+END
 [ "$stopped" = yes ] || exit 1
 
 rm -rf -- .demo .bench .venv .venv.lock build dist htmlcov coverage.xml .coverage .coverage.* \

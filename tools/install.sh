@@ -45,13 +45,17 @@ export PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_A
 cache=${PIP_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/pip}
 if ! { mkdir -p -- "$cache" && [ -w "$cache" ] && [ -O "$cache" ]; } 2>/dev/null; then export PIP_NO_CACHE_DIR=1; fi
 
-# Two makes at once wait for each other. A lock left by a kill is recognised by its dead owner.
+# Two makes at once wait for each other. A lock left by a kill is recognised by its dead owner, or by having none.
 lock=.venv.lock
+waited=0
 until mkdir -- "$lock" 2>/dev/null; do
-    owner=$(cat -- "$lock/pid" 2>/dev/null) || owner=
-    if [ -n "$owner" ] && ! kill -0 "$owner" 2>/dev/null; then rm -rf -- "$lock"; continue; fi
     if [ ! -d "$lock" ] && [ ! -w . ]; then echo "make: cannot write to $root" >&2; exit 1; fi
+    owner=$(cat -- "$lock/pid" 2>/dev/null) || owner=
+    if [ -n "$owner" ] && [ "$waited" = 3 ]; then echo "make: waiting for process $owner, which is filling .venv" >&2; fi
+    if [ -n "$owner" ] && ! ps -p "$owner" >/dev/null 2>&1 && ! kill -0 "$owner" 2>/dev/null; then rm -rf -- "$lock"; fi
+    if [ -z "$owner" ] && [ "$waited" -ge 10 ]; then rm -rf -- "$lock"; fi
     sleep 1
+    waited=$((waited + 1))
 done
 echo $$ >"$lock/pid"
 trap 'rm -rf -- "$lock"' EXIT
