@@ -1,0 +1,109 @@
+"""COPY while the client works: one thread feeds the server, the caller makes the next rows.
+
+The server needs some 190 µs for a definition with two versions, more than the client needs to read, check and encode
+them; done in turns the two add up, done together only the longer one counts. Definitions go before their versions, in
+pairs of COPY statements of about a megabyte, so that nothing is spooled and memory stays bounded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable
+from queue import Empty, Full, Queue
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import psycopg
+
+if TYPE_CHECKING:
+    from wfsync.store.session import Connection
+
+__all__ = ["BATCH_BYTES", "Batch", "copy_in"]
+
+BATCH_BYTES: Final = 1 << 20
+
+Batch: TypeAlias = tuple[tuple[str, bytes], ...]
+"""COPY statements with their data, in the order in which they are to run."""
+
+_AHEAD: Final = 2
+_PATIENCE: Final = 0.5
+"""Seconds to let a running COPY end by itself after a failure, before it is cancelled."""
+_CANCEL_TIMEOUT: Final = 5.0
+
+
+def copy_in(conn: Connection, batches: Iterable[Batch]) -> None:
+    """Run every COPY of ``batches`` in order, inside the transaction that is open on ``conn``.
+
+    ``batches`` is iterated in the calling thread and must not use ``conn``. Whatever it raises, or the driver, comes
+    out of here after the feeding thread has ended; the transaction is then for the caller to roll back.
+    """
+    feeder = _Feeder(conn)
+    try:
+        for batch in batches:
+            feeder.put(batch)
+        feeder.finish()
+    except BaseException:
+        feeder.abandon()
+        raise
+
+
+class _Feeder:
+    """The thread that owns the connection while rows are made."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+        self._queue: Queue[Batch | None] = Queue(_AHEAD)
+        self._failure: BaseException | None = None
+        self._thread: threading.Thread | None = None
+
+    def put(self, batch: Batch) -> None:
+        """Hand over one batch, waiting while the server is behind; raises what the thread met."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="wfsync-copy", daemon=True)
+            self._thread.start()
+        while self._failure is None:
+            try:
+                self._queue.put(batch, timeout=_PATIENCE)
+            except Full:
+                continue
+            return
+        self.finish()
+
+    def finish(self) -> None:
+        """Wait until everything is written; raises what the thread met."""
+        if self._thread is not None:
+            while self._failure is None:
+                try:
+                    self._queue.put(None, timeout=_PATIENCE)
+                except Full:
+                    continue
+                break
+            self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def abandon(self) -> None:
+        """End the thread without writing what is queued, never raising."""
+        if self._thread is None:
+            return
+        while True:
+            try:
+                self._queue.get_nowait()
+            except Empty:
+                break
+        self._queue.put(None)
+        self._thread.join(_PATIENCE)
+        if self._thread.is_alive():  # waiting for a lock, or for a server that does not answer
+            with contextlib.suppress(psycopg.Error):
+                self._conn.cancel_safe(timeout=_CANCEL_TIMEOUT)
+            self._thread.join(_CANCEL_TIMEOUT)
+
+    def _run(self) -> None:
+        try:
+            with self._conn.cursor() as cursor:
+                while (batch := self._queue.get()) is not None:
+                    for statement, data in batch:
+                        with cursor.copy(statement.encode()) as copy:
+                            copy.write(data)
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread, whatever it is
+            self._failure = error
