@@ -1,7 +1,8 @@
 """wfsync: GitOps for workflow definitions, between git and PostgreSQL.
 
-The rooms, bottom up: `errors`, `bundle` (what a file says), `repo` (git), `store` (PostgreSQL), `plan` (decides), `apply` and
-`export` (act), `pipeline` (the table of contents), `config`, `render`, `wiring`, `cli`. ``docs/design.md`` draws the flow.
+The rooms, bottom up: `errors`, `bundle` (what a file says), `repo` (git), `store` (PostgreSQL), `plan` (decides),
+`apply` and `export` (act), `pipeline` (the table of contents), `config`, `render`, `wiring`, `cli`. ``docs/design.md``
+draws the flow.
 
 Importing this package imports nothing else: ``wfsync --help`` pays for it.
 """
