@@ -5,10 +5,14 @@ from __future__ import annotations
 import sys
 
 import pygit2
+from pygit2.enums import ConfigLevel
 
 
 def main(folder: str) -> None:
     """Initialise, add, commit; by pygit2, because the git program may be missing."""
+    # The demo's commit depends on nobody's git settings, and HOME may be a folder that this user cannot enter.
+    for level in (ConfigLevel.SYSTEM, ConfigLevel.XDG, ConfigLevel.GLOBAL):
+        pygit2.settings.search_path[level] = ""
     repository = pygit2.init_repository(folder, initial_head="main")
     repository.index.add_all()
     repository.index.write()
