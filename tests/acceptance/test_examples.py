@@ -187,7 +187,7 @@ def test_the_readme_tells_of_every_workflow() -> None:
     assert [path.name for path in FILES if f"]({path.relative_to(REPO).as_posix()})" not in readme] == []
 
 
-# ------------------------------------------------------------------------------------------------- what it promises runs
+# ---------------------------------------------------------------------------------------------- what it promises runs
 
 
 @pytest.fixture(scope="module")
