@@ -21,6 +21,7 @@ from servers import Server, new_server
 from wfsync.bundle.load import LoadOptions, load
 from wfsync.bundle.registry import parse_registry
 from wfsync.bundle.yaml_text import read_yaml
+from wfsync.bundle.yaml_write import write_yaml
 
 REPO: Final = Path(__file__).parents[2] / "examples" / "repo"
 FILES: Final = sorted(path for path in (REPO / "workflows").rglob("*") if path.is_file())
@@ -174,6 +175,11 @@ def test_a_file_is_sound_and_needs_nothing_that_the_registry_lacks(path: Path) -
 def test_json_is_canonical_by_another_serialiser(path: Path) -> None:
     text = json.dumps(_read(path), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
     assert path.read_bytes() == text.encode()
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.suffix == ".yaml"], ids=lambda path: path.name)
+def test_yaml_is_as_export_writes_it(path: Path) -> None:
+    assert path.read_bytes() == write_yaml(_read(path))
 
 
 @pytest.mark.parametrize("key", WORKFLOWS)
