@@ -56,6 +56,8 @@ class _Reader:
         self.source = SourceMap(file, Lines(text), self.outline)
         self.faults = Faults(self.source)
         self.memo: dict[str, str] = {}
+        self.stand_ins: set[str] = set()
+        """Names of members that replace what jsonb cannot hold; two may be equal where the written names were not."""
         # Only an escape can make a character that UTF-8 cannot carry; without one no string needs to be searched.
         self.has_escapes = "\\u" in text
         self.opened: list[int] = []
@@ -130,7 +132,7 @@ class _Reader:
                     add_size(1)
                     if name is not None:
                         if name in container:
-                            self.repeats.add(self.opened[-1], name, name_at, (*self.steps, name))
+                            self.repeat(container, name, name_at, value)
                         else:
                             container[name] = value
                     else:
@@ -157,7 +159,7 @@ class _Reader:
             add_size(1)
             if name is not None:
                 if name in container:
-                    self.repeats.add(self.opened[-1], name, name_at, (*self.steps, name))
+                    self.repeat(container, name, name_at, value)
                 else:
                     container[name] = value
             else:
@@ -203,11 +205,18 @@ class _Reader:
             end = _space(text, end).end()  # type: ignore[union-attr]
             raise json_slips.before_colon(text, end, self.outline.offsets[self.opened[-1]])
         if self.has_escapes and UNSTORABLE.search(name):
-            path = self.path(container, name)
-            name = self.unstorable(name, start, path)
-            while name in container:  # two stand-ins may be equal where the names were not
-                name += "\ufffd"
+            name = self.unstorable(name, start, self.path(container, name))
+            self.stand_ins.add(name)
         return self.memo.setdefault(name, name), start, match.end()
+
+    def repeat(self, container: dict[str, Json], name: str, name_at: int, value: Json) -> None:
+        """A member whose name is in ``container`` already: a fault, unless one of the two is only a stand-in."""
+        if name not in self.stand_ins:
+            self.repeats.add(self.opened[-1], name, name_at, (*self.steps, name))
+            return
+        while name in container:
+            name += "\ufffd"
+        container[name] = value
 
     def number(self, written: str, start: int, container: Any, name: str | None) -> int | float:
         try:

@@ -56,6 +56,19 @@ class PurePythonParser(Reader, Scanner, Parser):
         Scanner.__init__(self)
         Parser.__init__(self)
 
+    def scan_to_next_token(self) -> None:
+        """Skip white space and comments, with tabs where libyaml takes them: where they are no indentation."""
+        while True:
+            while self.peek() == " " or (self.peek() == "\t" and (self.flow_level or not self.allow_simple_key)):
+                self.forward()
+            if self.peek() == "#":
+                while self.peek() not in "\0\r\n":
+                    self.forward()
+            if not self.scan_line_break():  # type: ignore[no-untyped-call]
+                return
+            if not self.flow_level:
+                self.allow_simple_key = True
+
 
 class Prepared:
     """A text as the parser is given it; ``restore`` undoes in values what `prepare` did."""

@@ -44,8 +44,8 @@ _LINE: Final = re.compile(r"[^\r\n]*")
 def read_yaml(data: bytes, *, file: str, max_depth: int = MAX_DEPTH, parser: Any = None) -> Document:
     """Read one YAML document from the bytes of ``file`` (the name is only for messages).
 
-    Plain scalars mean what the core schema of YAML 1.2 says; ``<<`` is a name like any other. An alias is replaced by an
-    independent copy of what it stands for, so the result is a tree; positions in it are those of the anchor. A UTF-8
+    Plain scalars mean what the core schema of YAML 1.2 says; ``<<`` is a name like any other. An alias is replaced by
+    an independent copy of what it stands for, so the result is a tree; positions in it are those of the anchor. A UTF-8
     byte order mark is accepted and ignored, a directive ``%YAML 1.2`` too. Escaped surrogate pairs are one character,
     as in JSON. ``parser`` is for tests: a PyYAML parser class other than the fastest there is.
 
@@ -116,6 +116,8 @@ class _Builder:
         self.prepared = Prepared(text, {})
         self.has_escapes = "\\" in text
         self.memo: dict[str, str] = {}
+        self.stand_ins: set[str] = set()
+        """Names of members that replace what jsonb cannot hold; two may be equal where the written names were not."""
         self.anchors: dict[str, _Anchor] = {}
         self.opened: list[int] = []
         """Ordinals of the containers that are open."""
@@ -281,15 +283,13 @@ class _Builder:
         return self.names[-1][0] is None and type(self.containers[-1]) is dict
 
     def name(self, text: str, start: int, value: Json) -> None:
-        container = self.containers[-1]
         if not isinstance(value, str):
             path = (*self.steps, text) if self.opened else ()
             what = f"the name {shown(text)[1:-1]} is not a text" if text else "the name of a member is missing"
             self.faults.add("INVALID_BUNDLE", what, start, path, hint="Put the name in quotes." if text else None)
         if self.has_escapes and UNSTORABLE.search(text):
             text = self.unstorable(text, start)
-            while text in container:  # two stand-ins may be equal where the names were not
-                text += "\ufffd"
+            self.stand_ins.add(text)
         self.names[-1] = (self.memo.setdefault(text, text), start)
 
     def attach(self, value: Json, start: int) -> int:
@@ -305,9 +305,11 @@ class _Builder:
         if name is None:
             container.append(value)
             return
-        if name in container:
+        if name in container and name not in self.stand_ins:
             self.repeats.add(self.opened[-1], name, name_at, (*self.steps, name))
         else:
+            while name in container:
+                name += "\ufffd"
             container[name] = value
         self.names[-1] = (None, 0)
 

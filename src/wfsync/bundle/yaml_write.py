@@ -1,10 +1,10 @@
 """Tree → YAML text, block style, that readers of YAML 1.1 and 1.2 both read as the same tree.
 
-`bundle.md`, "Canonical bytes and digest": the same key order as canonical JSON, and quotes around every text that either
-version would read as something else. The choice of style depends on the text alone, so the bytes are deterministic:
+`bundle.md`, "Canonical bytes and digest": the same key order as canonical JSON, and quotes around every text that
+either version would read as something else. The style depends on the text alone, so the bytes are deterministic:
 
-* plain, when it begins with a letter, ``_``, ``/`` or ``$`` (no number, date or sexagesimal does), is none of the words that
-  a version reads as null or a boolean, and has nothing that ends or interrupts a plain text;
+* plain, when it begins with a letter, ``_``, ``/`` or ``$`` (no number, date or sexagesimal does), is none of the words
+  that a version reads as null or a boolean, and has nothing that ends or interrupts a plain text;
 * a literal block, when it has several lines that a literal block keeps exactly;
 * single quotes, when it has a double quote or a backslash and nothing that must be escaped; double quotes otherwise.
 
@@ -30,14 +30,14 @@ this Python's Unicode tables say: bytes must not depend on the version of Python
 
 _PLAIN: Final = re.compile(r"[A-Za-z_/$\u00a1-\U000effff](?:[^\n:#]|:(?![ ]|\Z)|(?<! )#)*")
 _RESERVED: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
-_LITERAL: Final = re.compile(r"[^ \t\n][^\n]*(?:\n+[^ \t\n][^\n]*|\n+ +[^ \t\n][^\n]*)*\n?")
+_LITERAL: Final = re.compile(r"[^ \t\n][^\n]*+(?:\n+ *+[^ \t\n][^\n]*+)*+\n?")
 _ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
 _LONGEST_IMPLICIT_NAME: Final = 1000
 """YAML allows 1024 characters for a name and its colon; longer ones are written with ``?``."""
 
 
 def write_yaml(tree: Json) -> bytes:
-    """The YAML text of ``tree``: UTF-8, one ``\\n`` at the end; `wfsync.bundle.yaml_text.read_yaml` gives the same tree back.
+    """The YAML text of ``tree``: UTF-8, one line feed at the end; `read_yaml` gives the same tree back.
 
     Object keys in UTF-16 code unit order at every depth, two spaces of indentation, empty ``{}`` and ``[]`` inline, no
     folding. Raises `UnicodeEncodeError` on a lone surrogate, `ValueError` on a number outside binary64's range and
