@@ -33,7 +33,9 @@ from wfsync.store.embedded_places import (
     drop_socket_folder,
     forget_home,
     home_of,
+    lock_file,
     make_home,
+    make_lock_folder,
     make_socket_folder,
     socket_folder,
 )
@@ -110,10 +112,9 @@ class EmbeddedServer:
             if folder is not None and _ask(folder).state == "ready":
                 _bound_log(home)
                 return Endpoint(folder)
-            account = server_account(home.data)
-            home = make_home(self._root, account)
-            with self._locked(home):
-                return self._start_cold(home)
+            make_lock_folder(self._root)
+            with self._locked():
+                return self._start_cold()
 
     def status(self) -> ServerStatus:
         """What can be said without changing or waiting for anything. Raises DatabaseError(EMBEDDED_START_FAILED)."""
@@ -139,10 +140,10 @@ class EmbeddedServer:
         """Ends the server, open sessions included; False when none was running. Raises as `start` does."""
         self._require_posix()
         with explained("it cannot be stopped"):
-            home = home_of(self._root)
-            if not home.lock.exists():
+            if not lock_file(self._root).parent.is_dir():
                 return False
-            with self._locked(home):
+            with self._locked():
+                home = home_of(self._root)
                 stopped = shut_down(home.data)
                 drop_socket_folder(home)
                 return stopped
@@ -151,23 +152,26 @@ class EmbeddedServer:
         """Ends the server and removes its data for good; False when there was none. Raises as `start` does."""
         self._require_posix()
         with explained("its data cannot be removed"):
-            home = home_of(self._root)
-            if not home.path.is_dir():
+            if not lock_file(self._root).parent.is_dir():
                 return False
-            with self._locked(home):
-                shut_down(home.data)
+            with self._locked():
+                home = home_of(self._root)
+                shut_down(home.data, keep=False)
                 drop_socket_folder(home)
                 existed = os.path.lexists(home.data)
-                for path in (home.data, home.run, home.log, home.record, *home.path.glob("initdb-*")):
+                for path in (home.data, home.run, home.log, home.record, home.alive, *home.path.glob("initdb-*")):
                     _remove(path)
                 forget_home(self._root, home)
                 return existed
 
-    def _start_cold(self, home: Home) -> Endpoint:
+    def _start_cold(self) -> Endpoint:
+        """The caller holds the lock."""
+        home = home_of(self._root)
         folder = socket_folder(home)
         answer = _ask(folder) if folder is not None else Answer("absent")
         if folder is None or answer.state not in ("ready", "no_database"):
             account = server_account(home.data)
+            home = make_home(self._root, account)
             binaries = reachable(find_binaries(home.data), account, home)
             make_data(home, binaries, account)
             folder = make_socket_folder(home, account)
@@ -177,15 +181,16 @@ class EmbeddedServer:
         return Endpoint(folder)
 
     @contextmanager
-    def _locked(self, home: Home) -> Iterator[None]:
-        """Holds the home's lock file; the system lets go of it when this process ends, however it ends."""
+    def _locked(self) -> Iterator[None]:
+        """Holds the lock file; the system lets go of it when this process ends, however it ends."""
+        path = lock_file(self._root)
         deadline = time.monotonic() + self._patience
-        while (descriptor := _try_lock(home.lock)) is None:
+        while (descriptor := _try_lock(path)) is None:
             if time.monotonic() > deadline:
                 raise LockTimeout(
                     f"another process has been starting or stopping the embedded PostgreSQL for {self._patience:.0f} s",
                     hint=f"try again, or {NAME_A_DATABASE}",
-                    details={"lock": str(home.lock)},
+                    details={"lock": str(path)},
                 )
             time.sleep(0.02)
         try:

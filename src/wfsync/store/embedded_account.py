@@ -31,16 +31,17 @@ class Account:
 
     def run(
         self, command: Sequence[str | Path], *, stdout: int = subprocess.PIPE, stderr: int | IO[bytes] = subprocess.PIPE,
-        timeout: float = 120.0,
+        timeout: float = 120.0, keep: Sequence[int] = (),
     ) -> subprocess.CompletedProcess[bytes]:
         """Runs ``command`` as this account, cut off from the terminal, with a clean environment and a private umask.
 
+        ``keep`` are open files for it to inherit.
         Raises OSError when it cannot be executed and subprocess.TimeoutExpired.
         """
         identity: dict[str, Any] = {"user": self.uid, "group": self.gid, "extra_groups": []} if self.switch else {}
         return subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, timeout=timeout, check=False, cwd="/",
-            env=ENVIRONMENT, umask=0o077, start_new_session=True, **identity,
+            env=ENVIRONMENT, umask=0o077, start_new_session=True, pass_fds=keep, **identity,
         )  # fmt: skip
 
     def works(self) -> bool:
@@ -77,13 +78,13 @@ def server_account(data_dir: Path) -> Account:
     """
     if not is_root():
         uid = os.geteuid()
-        return Account(_name_of(uid), uid, os.getegid(), switch=False)
+        return Account(name_of(uid), uid, os.getegid(), switch=False)
     try:
         owner = os.lstat(data_dir)
     except OSError:
         owner = None
     if owner is not None and owner.st_uid != 0:
-        return Account(_name_of(owner.st_uid), owner.st_uid, owner.st_gid, switch=True)
+        return Account(name_of(owner.st_uid), owner.st_uid, owner.st_gid, switch=True)
     for account in _unprivileged():
         if account.works():
             return account
@@ -106,7 +107,8 @@ def _unprivileged() -> Iterator[Account]:
             yield Account(name, entry.pw_uid, entry.pw_gid, switch=True)
 
 
-def _name_of(uid: int) -> str:
+def name_of(uid: int) -> str:
+    """The account's name, or its number if no file knows it."""
     import pwd  # POSIX only
 
     try:

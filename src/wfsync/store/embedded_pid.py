@@ -32,7 +32,7 @@ def read_pid_file(data_dir: Path) -> PidFile | None:
         pid = int(lines[0])
     except (OSError, ValueError, IndexError):
         return None
-    return PidFile(pid, len(lines) > 7 and lines[7].strip() == "ready") if pid > 0 else None
+    return PidFile(pid, lines[-1].strip() == "ready") if pid > 0 else None
 
 
 def postmaster_of(data_dir: Path) -> int | None:

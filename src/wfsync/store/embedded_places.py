@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from wfsync.store.embedded_account import Account, is_root
+from wfsync.store.embedded_account import Account, is_root, name_of
 from wfsync.store.embedded_errors import start_failed
 
 SYSTEM_BASES: Final = (Path("/var/lib/wfsync"), Path("/var/cache/wfsync"))
@@ -46,9 +46,9 @@ class Home:
         return self.path / "data"
 
     @property
-    def lock(self) -> Path:
-        """The file that starters and stoppers lock."""
-        return self.path / "lock"
+    def alive(self) -> Path:
+        """A file that every process of the server holds a lock on, so that the last one's end can be seen."""
+        return self.path / "alive"
 
     @property
     def log(self) -> Path:
@@ -76,48 +76,67 @@ def home_of(root: Path) -> Home:
     if not is_root():
         return Home(root)
     if not only_root_writes(root):
-        return Home(next((base for base in SYSTEM_BASES if base.is_dir()), SYSTEM_BASES[0]) / _digest(root))
+        return _home_of_untrusted(root)
     elsewhere = read_ours(_pointer(root))
     if isinstance(elsewhere, dict) and isinstance(elsewhere.get("home"), str):
         place = Path(elsewhere["home"])
-        if place.is_absolute() and only_root_writes(place) and place.is_dir():
+        if place.is_absolute() and place.is_dir() and only_root_writes(place):
             return Home(place)
     return Home(root)
 
 
+def lock_file(root: Path) -> Path:
+    """The file that whoever starts, stops or resets the server locks. Raises as `home_of` does."""
+    home = home_of(root)
+    return (home.path if is_root() and not only_root_writes(root) else root) / "lock"
+
+
+def make_lock_folder(root: Path) -> None:
+    """Creates the folder of `lock_file`: ``.wfsync``, ignored by git through a file of its own.
+
+    Raises OSError, and DatabaseError(EMBEDDED_START_FAILED) when it belongs to somebody else.
+    """
+    folder = lock_file(root).parent
+    if not folder.is_dir():
+        if folder != root:
+            folder.parent.mkdir(mode=0o755, exist_ok=True)
+        folder.mkdir(exist_ok=True)
+        if is_root():
+            folder.chmod(0o755)  # whatever the umask: the server's account must pass
+    elif folder.stat().st_uid != os.geteuid():
+        raise start_failed(
+            f"{folder} belongs to {name_of(folder.stat().st_uid)}, and the server serves one account only",
+            hint="use that account",
+        )
+    if folder == root and not (root / ".gitignore").exists():
+        (root / ".gitignore").write_text("*\n", encoding="utf-8")
+
+
 def make_home(root: Path, account: Account) -> Home:
-    """The home of the server for ``root``, created where necessary so that ``account`` can reach it.
+    """The home of the server for ``root``, elsewhere if ``account`` cannot reach ``root``. The caller holds the lock.
 
     Raises OSError and DatabaseError(EMBEDDED_START_FAILED).
     """
     home = home_of(root)
-    if not is_root():
-        _make_root(root)
+    if account.reaches(home.path):
         return home
-    if only_root_writes(root):
-        _make_root(root)
-    if home.path != root:
-        if not home.path.is_dir():
-            _system_base(account)
-            home.path.mkdir(mode=0o755)
-        return home
-    if account.reaches(root):
-        return home
-    if home.data.exists():
-        raise start_failed(f"the account {account.name}, which runs the server, can no longer reach {home.data}",
-                           hint="open the folders above it again, or discard the data with `wfsync db reset`")  # fmt: skip
-    base = _system_base(account, required=False)
-    place = Path(tempfile.mkdtemp(prefix="wfsync-", dir=base))
+    if home.path != root or home.data.exists():
+        raise start_failed(
+            f"{home.path} cannot be reached by the account {account.name}, which runs the server",
+            hint="open the folders above it, or discard the data with `wfsync db reset`",
+        )
+    place = Path(tempfile.mkdtemp(prefix="wfsync-", dir=system_folder(account)))
     place.chmod(0o755)
     write_ours(_pointer(root), {"home": str(place)})
     return Home(place)
 
 
 def forget_home(root: Path, home: Home) -> None:
-    """Removes a home that is not ``root`` itself, with everything in it."""
+    """Removes a home that is not ``root`` itself, with everything in it. Raises OSError."""
     if home.path != root:
         shutil.rmtree(home.path)
-        _pointer(root).unlink(missing_ok=True)
+        if only_root_writes(root):
+            _pointer(root).unlink(missing_ok=True)
 
 
 def socket_folder(home: Home) -> Path | None:
@@ -163,8 +182,9 @@ def drop_socket_folder(home: Home) -> None:
 
 
 def fits(folder: Path) -> bool:
-    """True when a socket in ``folder`` can be named: short enough, and no comma, which separates hosts for libpq."""
-    return len(os.fsencode(folder / SOCKET_NAME)) <= MAX_SOCKET_PATH and "," not in str(folder)
+    """True when a socket in ``folder`` can be named: short enough, and without a comma (libpq's mark between hosts)."""
+    name = str(folder)
+    return len(os.fsencode(folder / SOCKET_NAME)) <= MAX_SOCKET_PATH and "," not in name and name.isprintable()
 
 
 def note(home: Home, **facts: Any) -> None:
@@ -238,28 +258,6 @@ def system_folder(account: Account) -> Path | None:
     return None
 
 
-def _system_base(account: Account, *, required: bool = True) -> Path | None:
-    base = system_folder(account)
-    if base is None and required:
-        raise start_failed(
-            "root may use no folder that others can write, and neither "
-            + " nor ".join(map(str, SYSTEM_BASES)) + " can be made",
-            hint="run wfsync as the account that owns the repository",
-        )  # fmt: skip
-    return base
-
-
-def _make_root(root: Path) -> None:
-    """``.wfsync`` itself, ignored by git through a file of its own."""
-    if not root.is_dir():
-        root.mkdir(parents=True, exist_ok=True)
-        if is_root():
-            root.chmod(0o755)  # the server's account must pass
-    ignore = root / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n", encoding="utf-8")
-
-
 def _short_folder(account: Account) -> Path:
     bases = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108 only with mkdtemp
     if is_root():
@@ -267,7 +265,7 @@ def _short_folder(account: Account) -> Path:
     elif runtime := os.environ.get("XDG_RUNTIME_DIR"):
         bases.insert(0, Path(runtime))
     for base in bases:
-        if not (base.is_absolute() and fits(base / "wfsync-12345678") and account.reaches(base)):
+        if not (_keeps(base) and fits(base / "wfsync-12345678") and account.reaches(base)):
             continue
         try:
             folder = Path(tempfile.mkdtemp(prefix="wfsync-", dir=base))  # mode 0700
@@ -276,6 +274,16 @@ def _short_folder(account: Account) -> Path:
         account.own(folder)
         return folder
     raise start_failed("no folder with a short path can be made for its socket", hint="set TMPDIR to one")
+
+
+def _keeps(base: Path) -> bool:
+    """True when nobody else can move away what we make in ``base``: it is ours or root's, and closed or sticky."""
+    try:
+        facts = base.stat()
+    except OSError:
+        return False
+    shared = facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return base.is_absolute() and facts.st_uid in (0, os.geteuid()) and bool(not shared or facts.st_mode & stat.S_ISVTX)
 
 
 def _is_private(folder: Path, home: Home) -> bool:
@@ -297,5 +305,12 @@ def _pointer(root: Path) -> Path:
     return root / "elsewhere.json"
 
 
-def _digest(root: Path) -> str:
-    return "u-" + hashlib.sha256(os.fsencode(root.parent.resolve() / root.name)).hexdigest()[:16]
+def _home_of_untrusted(root: Path) -> Home:
+    """Root's home for a repository that others can write: nothing in there is believed, so the name follows from the path."""
+    base = next((base for base in SYSTEM_BASES if only_root_writes(base) and os.access(base.parent, os.W_OK)), None)
+    if base is None:
+        raise start_failed(
+            f"others than root can write {root.parent}, and {' and '.join(map(str, SYSTEM_BASES))} cannot be used instead",
+            hint="run wfsync as the account that owns the repository",
+        )
+    return Home(base / ("path-" + hashlib.sha256(os.fsencode(root)).hexdigest()[:16]))

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -67,8 +67,7 @@ def make_data(home: Home, binaries: Binaries, account: Account) -> None:
 
     Raises OSError, DatabaseError(EMBEDDED_START_FAILED).
     """
-    for leftover in home.path.glob("initdb-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    _discard_unfinished(home)
     if os.path.lexists(home.data):
         if home.data.is_symlink() or read_ours(home.data / MARK) is None:
             raise start_failed(
@@ -93,7 +92,7 @@ def bring_up(home: Home, socket_dir: Path, binaries: Binaries, account: Account)
     The caller holds the lock. Raises OSError, DatabaseError(EMBEDDED_START_FAILED) with the log's reason.
     """
     begun = time.monotonic()
-    pid = postmaster_of(home.data)  # of a starter that was killed meanwhile, or on its way down
+    launched: int | None = None
     logged = 0
     while True:
         answer = ask(socket_dir / SOCKET_NAME, USER, DATABASE)
@@ -102,36 +101,39 @@ def bring_up(home: Home, socket_dir: Path, binaries: Binaries, account: Account)
         if answer.state == "refused":
             raise start_failed(f"the server says: {answer.message}", log=home.log)
         waited = time.monotonic() - begun
-        if pid is not None and answer.state == "absent" and _lost_its_socket(home.data, socket_dir):
-            shut_down(home.data)
-            pid = None
-        if pid is None or not is_running(pid):
-            if pid is not None:
-                _judge(home, logged, waited)
-            _sweep(home, socket_dir, by_force=waited > ORPHAN_GRACE)
+        serving = postmaster_of(home.data)
+        if serving is None and launched is not None and not is_running(launched):
+            _judge(home, logged, waited)
+            launched = None
+        if serving is None and launched is None:
             logged = _size(home.log)
-            pid = _launch(home, socket_dir, binaries, account)
+            launched = _launch_alone(home, socket_dir, binaries, account, waited)
+        elif serving is not None and answer.state == "absent" and _lost_its_socket(home.data, socket_dir):
+            shut_down(home.data)
+            launched = None
         elif waited > START_LIMIT:
-            raise start_failed(f"the server (process {pid}) gave no answer for {waited:.0f} s", log=home.log,
-                               hint="try again later, or `wfsync db stop`")  # fmt: skip
+            raise start_failed(
+                f"the server (process {serving or launched}) gave no answer for {waited:.0f} s",
+                log=home.log,
+                hint="try again later, or `wfsync db stop`",
+            )
         time.sleep(0.01 if waited < 1 else 0.1)
 
 
-def shut_down(data_dir: Path) -> bool:
+def shut_down(data_dir: Path, *, keep: bool = True) -> bool:
     """Ends the server of ``data_dir``: fast, then harder. False when none was running.
+
+    Without ``keep`` its data will not be wanted again, so it need not write any of it.
 
     Raises OSError, DatabaseError(EMBEDDED_START_FAILED) when it survives everything.
     """
     pid = postmaster_of(data_dir)
     if pid is None:
         return False
-    for number, limit in STOP_LIMITS:
+    for number, limit in STOP_LIMITS if keep else STOP_LIMITS[1:]:
         deadline = time.monotonic() + limit
-        try:
-            os.kill(pid, number)
-            os.kill(pid, signal.SIGCONT)  # a stopped process hears nothing else
-        except ProcessLookupError:
-            return True
+        _signal(pid, number)
+        _signal(pid, signal.SIGCONT)  # a stopped process hears nothing else
         while time.monotonic() < deadline:
             if postmaster_of(data_dir) != pid:
                 return True
@@ -149,12 +151,23 @@ def log_file(home: Home) -> Iterator[IO[bytes]]:
         yield file
 
 
+def _discard_unfinished(home: Home) -> None:
+    """Removes what an initdb left whose starter was killed, and ends it if it still works on."""
+    for folder in home.path.glob("initdb-*"):
+        deadline = time.monotonic() + 2
+        while folder.is_dir() and time.monotonic() < deadline:
+            for pid in leftovers(folder):
+                _signal(pid, signal.SIGKILL)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def _initdb(folder: Path, binaries: Binaries, account: Account) -> None:
     locale = ["--locale=C"]
     if binaries.major >= 17:
         locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     command = [str(binaries.bin / "initdb"), "-D", str(folder), "-U", USER, "--encoding=UTF8", *locale,
-               "--auth-local=trust", "--auth-host=reject", "--no-instructions"]  # fmt: skip
+               "--auth-local=trust", "--auth-host=reject", "--no-instructions", "--no-sync"]  # fmt: skip
+    # --no-sync: until the system has written it (half a minute), a power cut can cost a database that was just made.
     try:
         done = account.run(command)
     except subprocess.TimeoutExpired as error:
@@ -164,7 +177,34 @@ def _initdb(folder: Path, binaries: Binaries, account: Account) -> None:
         raise start_failed("initdb failed: " + (_reason(lines) or f"status {done.returncode}"), lines=lines)
 
 
-def _launch(home: Home, socket_dir: Path, binaries: Binaries, account: Account) -> int:
+def _launch_alone(home: Home, socket_dir: Path, binaries: Binaries, account: Account, waited: float) -> int | None:
+    """Launches a server, unless a process of an earlier one still lives: then None, and harder measures as time passes.
+
+    Every server process inherits a lock on ``home.alive``. That is seen also where process numbers mean nothing: from
+    another container on the same files.
+    """
+    import fcntl  # POSIX only
+
+    descriptor = os.open(home.alive, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if waited > ORPHAN_GRACE:
+            for pid in leftovers(home.data):
+                _signal(pid, signal.SIGQUIT if waited < 2 * ORPHAN_GRACE else signal.SIGKILL)
+        if waited > RETRY_LIMIT:
+            raise start_failed(
+                f"processes of an earlier server still use {home.data}", hint="end them, in every container that has it"
+            ) from None
+        return None
+    else:
+        _sweep(home, socket_dir)
+        return _launch(home, socket_dir, binaries, account, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _launch(home: Home, socket_dir: Path, binaries: Binaries, account: Account, alive: int) -> int:
     """Starts a server that outlives this process, its terminal and its pipes; returns its process id.
 
     A shell puts it into the background and ends, so that init inherits it: as a child of ours it would stay a zombie
@@ -173,7 +213,8 @@ def _launch(home: Home, socket_dir: Path, binaries: Binaries, account: Account) 
     options = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
     command = [str(binaries.bin / "postgres"), "-D", str(home.data), "-k", str(socket_dir), "-p", str(PORT), *options]
     with log_file(home) as log:
-        done = account.run(["/bin/sh", "-c", '"$@" </dev/null >&2 & echo $!', "sh", *command], stderr=log)
+        script = '"$@" </dev/null >&2 & echo $!'
+        done = account.run(["/bin/sh", "-c", script, "sh", *command], stderr=log, keep=(alive,))
     return int(done.stdout)
 
 
@@ -188,15 +229,12 @@ def _judge(home: Home, logged: int, waited: float) -> None:
     time.sleep(0.1)
 
 
-def _sweep(home: Home, socket_dir: Path, *, by_force: bool) -> None:
-    """Removes what a dead server left: names that would stop the next one, and (later) processes that outlived it.
+def _sweep(home: Home, socket_dir: Path) -> None:
+    """Removes the names that a dead server left and that would stop the next one.
 
-    PostgreSQL takes any live process with the recorded number for its predecessor. Here it is known that none is; the
-    shared memory segment still keeps a second server off the data while an old process is attached to it.
+    PostgreSQL takes any live process with the recorded number for its predecessor. Here it is known that none is; should
+    one be left after all, its shared memory segment still keeps a second server off the data.
     """
-    if by_force:
-        for pid in leftovers(home.data):
-            os.kill(pid, signal.SIGQUIT)
     claimed = read_pid_file(home.data)
     if claimed is not None and _exists(claimed.pid):
         (home.data / "postmaster.pid").unlink(missing_ok=True)
@@ -208,6 +246,11 @@ def _lost_its_socket(data_dir: Path, socket_dir: Path) -> bool:
     """True for a server that has long been up while its socket is gone (a cleaner of temporary folders came by)."""
     claimed = read_pid_file(data_dir)
     return claimed is not None and claimed.ready and not (socket_dir / SOCKET_NAME).exists()
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def _exists(pid: int) -> bool:
