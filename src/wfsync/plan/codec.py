@@ -28,8 +28,11 @@ __all__ = [
 PLAN_FORMAT_VERSION: Final = "1.0"
 
 
-def plan_to_value(plan: Plan) -> JsonObject:
-    """The plan as a JSON value. ``blocks`` names what apply would refuse; ``errors`` is empty: the plan was made."""
+def plan_to_value(plan: Plan, error: WfsyncError | None = None) -> JsonObject:
+    """The plan as a JSON value. ``blocks`` names what apply would refuse.
+
+    ``errors`` is empty, unless the plan was made and then went wrong (``error``): apply refused it or failed.
+    """
     return {
         "format_version": PLAN_FORMAT_VERSION,
         "digest": plan.digest,
@@ -52,7 +55,7 @@ def plan_to_value(plan: Plan) -> JsonObject:
         "changes": [_change_value(change) for change in plan.changes],
         "warnings": [problem_value(problem) for problem in plan.warnings],
         "blocks": [blocked_value(block) for block in plan.blocks],
-        "errors": [],
+        "errors": [] if error is None else error_values(error),
     }
 
 

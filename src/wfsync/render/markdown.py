@@ -1,7 +1,7 @@
-"""A plan as a pull-request comment (spec: cli.md "Output").
+"""Plans, outcomes and failures as pull-request comments (spec: cli.md "Output").
 
-It begins with a marker line, so that a bot finds its comment and updates it in place, and stays below GitHub's limit of
-65 536 characters: whole sections are left out from the end, then whole rows, and it says how many.
+A comment begins with a marker line, so that a bot finds it and updates it in place, and ends with the line to grep.
+When it would be too long, differences go first, then warnings, then rows of the table, and it says how many.
 """
 
 from __future__ import annotations
@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from wfsync.errors import Problem
+from wfsync.apply.outcome import Outcome
+from wfsync.errors import Problem, WfsyncError
 from wfsync.plan.change import Blocked, Change
 from wfsync.plan.model import Plan
+from wfsync.render.comment import MAX_COMMENT, Comment, marker, units
 from wfsync.render.escape import code_span, fence_for, html_text, markdown_text
 from wfsync.render.shorten import shorten
 from wfsync.render.words import (
+    FIELD_SYMBOLS,
     SYMBOLS,
     VERBS,
+    applied_line,
     cascade_lines,
     field_line,
     plan_line,
@@ -25,119 +29,85 @@ from wfsync.render.words import (
     target_line,
 )
 
-__all__ = ["MARKER", "MAX_COMMENT", "plan_markdown"]
+__all__ = ["failure_markdown", "outcome_markdown", "plan_markdown"]
 
-MARKER: Final = "<!-- wfsync:plan"
-"""How the first line of every such comment begins."""
-MAX_COMMENT: Final = 65_536
-"""GitHub's limit. What is written stays below it in characters, in UTF-16 units and therefore in code points."""
-
-_VALUE_LIMIT: Final = 160
-_REASON_LIMIT: Final = 160
-_DIFF_SYMBOLS: Final = {"add": "+", "remove": "-", "change": "!", "move": "!"}
-_RESERVE: Final = 1024
-"""Room for the sentences that say what was left out, and for the end."""
+_VALUE: Final = 160
+_SENTENCE: Final = 400
+_NAME: Final = 200
+_DETAILS: Final = MAX_COMMENT // 4
+"""One workflow's differences may not fill the comment."""
 
 
 def plan_markdown(plan: Plan, *, limit: int = MAX_COMMENT) -> str:
-    """``plan`` as a comment shorter than ``limit``, one newline at the end.
-
-    The order of importance: totals, what apply would refuse, the table of changes, warnings, the folded differences.
-    """
-    summary = plan.summary()
-    tail = f"\nDigest: {code_span(plan.digest)}\n\n{plan_line(summary)}\n"
-    page = _Page(limit - _units(tail))
-    page.add(
-        f"{MARKER} target={_marker_word(plan.target.display)} tenant={_marker_word(plan.target.tenant or '-')} -->\n"
-        f"### wfsync plan\n\n"
-        f"**Target:** {markdown_text(shorten(target_line(plan.target), 400))}  \n"
-        f"**Source:** {markdown_text(shorten(source_line(plan.source), 400))}  \n"
-        f"**Overwrite:** {plan.overwrite}\n\n"
-        "| create | overwrite | delete | relink | unchanged |\n| ---: | ---: | ---: | ---: | ---: |\n"
-        f"| {summary.create} | {summary.overwrite} | {summary.delete} | {summary.relink} | {summary.unchanged} |\n"
-    )
-    page.section("\n**Apply would refuse this plan:**\n\n", [_block_row(b) for b in plan.blocks], "refusals")
+    """``plan`` as a comment shorter than ``limit``; the last line is the one of the text."""
+    totals = plan.summary()
+    counts = {
+        "create": totals.create,
+        "overwrite": totals.overwrite,
+        "delete": totals.delete,
+        "relink": totals.relink,
+        "unchanged": totals.unchanged,
+    }
+    tail = f"\nDigest: {code_span(plan.digest)}\n\n{plan_line(totals)}\n"
+    comment = Comment(_head("plan", plan) + _table(counts), tail, limit)
+    comment.section("\n**Apply would refuse this plan:**\n\n", [_block_row(b) for b in plan.blocks], "refusals")
     header = "\n| | workflow | action | why |\n| --- | --- | --- | --- |\n"
-    page.section(header, [_change_row(change) for change in plan.changes], "changes")
-    page.section("\n**Warnings:**\n\n", [_warning_row(w) for w in plan.warnings], "warnings")
-    page.section("\n", [details for change in plan.changes for details in _details(change)], "differences")
-    return page.text() + tail
+    comment.section(header, [_change_row(change) for change in plan.changes], "changes")
+    comment.section("\n**Warnings:**\n\n", [_problem_row(w) for w in plan.warnings], "warnings")
+    comment.section("\n", [_details(change) for change in plan.changes if change.paths], "workflows' differences")
+    return comment.text()
 
 
-class _Page:
-    """Text that grows up to a limit, in whole rows; local to one call."""
+def outcome_markdown(outcome: Outcome, *, limit: int = MAX_COMMENT) -> str:
+    """``outcome`` as a comment shorter than ``limit``; the last line is the one of the text."""
+    totals = outcome.plan.summary()
+    counts = {
+        "created": outcome.count("created"),
+        "overwritten": outcome.count("overwritten"),
+        "deleted": totals.delete,
+        "relinked": outcome.count("relinked"),
+        "unchanged": totals.unchanged,
+    }
+    comment = Comment(_head("apply", outcome.plan) + _table(counts), f"\n{applied_line(outcome)}\n", limit)
+    rows = [f"| {code_span(a.key)} | {a.action} | {code_span(a.workflow_id)} |\n" for a in outcome.applied]
+    comment.section("\n| workflow | action | id |\n| --- | --- | --- |\n", rows, "changes")
+    ids = [f"- {code_span(identity)}\n" for identity in outcome.deleted_ids]
+    comment.section("\n**Deleted ids:**\n\n", ids, "deleted ids")
+    warnings = [_problem_row(w) for w in outcome.plan.warnings]
+    comment.section("\n**Warnings:**\n\n", warnings, "warnings")
+    return comment.text()
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._used = 0
-        self._parts: list[str] = []
 
-    def add(self, part: str) -> None:
-        self._parts.append(part)
-        self._used += _units(part)
+def failure_markdown(error: WfsyncError, *, limit: int = MAX_COMMENT) -> str:
+    """A comment that says why there is no plan; its marker finds the plan's comment."""
+    hint = "" if error.hint is None else f"\n{markdown_text(shorten(error.hint, _SENTENCE))}\n"
+    message = markdown_text(shorten(error.message, _SENTENCE))
+    head = f"{marker('plan', failed='true')}\n### wfsync failed\n\n{code_span(error.code)} {message}\n{hint}"
+    comment = Comment(head, "", limit)
+    comment.section("\n**Problems:**\n\n", [_problem_row(problem) for problem in error.problems], "problems")
+    return comment.text()
 
-    def section(self, header: str, rows: list[str], what: str) -> None:
-        """A header and as many whole rows as fit; if not all do, a sentence that says how many are missing."""
-        if not rows:
-            return
-        room = self._limit - _RESERVE
-        shown: list[str] = []
-        used = self._used + _units(header)
-        for row in rows:
-            used += _units(row)
-            if used >= room:
-                break
-            shown.append(row)
-        if shown:
-            self.add(header + "".join(shown))
-        if len(shown) < len(rows):
-            self.add(
-                f"\n*{len(rows) - len(shown)} of {len(rows)} {what} are not shown: the comment would be too long.*\n"
-            )
 
-    def text(self) -> str:
-        return "".join(self._parts)
+def _head(kind: str, plan: Plan) -> str:
+    line = marker(kind, target=plan.target.display, tenant=plan.target.tenant or "none")
+    return (
+        f"{line}\n### wfsync {kind}\n\n"
+        f"**Target:** {markdown_text(shorten(target_line(plan.target), _SENTENCE))}  \n"
+        f"**Source:** {markdown_text(shorten(source_line(plan.source), _SENTENCE))}  \n"
+        f"**Overwrite:** {plan.overwrite}\n"
+    )
+
+
+def _table(counts: dict[str, int]) -> str:
+    names, rule = " | ".join(counts), " | ".join(["---:"] * len(counts))
+    return f"\n| {names} |\n| {rule} |\n| {' | '.join(map(str, counts.values()))} |\n"
 
 
 def _change_row(change: Change) -> str:
-    facts = [markdown_text(shorten(change.reason, _REASON_LIMIT))]
-    facts += [markdown_text(line) for line in _effects(change)]
-    return f"| `{SYMBOLS[change.action]}` | {code_span(change.key)} | {VERBS[change.action]} | {'<br>'.join(facts)} |\n"
-
-
-def _block_row(block: Blocked) -> str:
-    about = "" if block.key is None else f"{code_span(block.key)}: "
-    hint = "" if block.hint is None else f" {markdown_text(shorten(block.hint, 400))}"
-    return f"- {code_span(block.code)} {about}{markdown_text(shorten(block.message, 400))}{hint}\n"
-
-
-def _warning_row(problem: Problem) -> str:
-    where = "" if problem.place is None else f" {code_span(str(problem.place))}"
-    about = "" if problem.key is None else f" {code_span(shorten(problem.key, 200))}:"
-    return f"- {code_span(problem.code)}{where}{about} {markdown_text(shorten(problem.message, 400))}\n"
-
-
-def _details(change: Change) -> Iterator[str]:
-    """The folded difference of one workflow, if there is anything to fold."""
-    if not change.paths:
-        return
-    rows = [f"{_DIFF_SYMBOLS[path.op]} {field_line(path, _VALUE_LIMIT)}" for path in change.paths]
-    # One workflow may not fill the comment: its own rows are cut first.
-    kept: list[str] = []
-    used = 0
-    for row in rows:
-        used += _units(row) + 1
-        if used > MAX_COMMENT // 4:
-            kept.append(f"# {len(rows) - len(kept)} more")
-            break
-        kept.append(row)
-    body = "\n".join(kept)
-    fence = fence_for(body)
-    count = f"{len(rows)} change{'' if len(rows) == 1 else 's'}"
-    yield (
-        f"<details><summary><code>{html_text(change.key)}</code>: {count}</summary>\n\n"
-        f"{fence}diff\n{body}\n{fence}\n\n</details>\n"
-    )
+    facts = [shorten(change.reason, _SENTENCE), *_effects(change)]
+    why = "<br>".join(markdown_text(fact) for fact in facts)
+    key = code_span(shorten(change.key, _NAME))
+    return f"| `{SYMBOLS[change.action]}` | {key} | {VERBS[change.action]} | {why} |\n"
 
 
 def _effects(change: Change) -> Iterator[str]:
@@ -147,11 +117,32 @@ def _effects(change: Change) -> Iterator[str]:
         yield runs
 
 
-def _marker_word(text: str) -> str:
-    """One word for the marker line: nothing in it can end the comment."""
-    return "".join(c if c.isascii() and (c.isalnum() or c in "._:/@-") else "_" for c in text)[:200].replace("--", "-_")
+def _block_row(block: Blocked) -> str:
+    about = "" if block.key is None else f"{code_span(shorten(block.key, _NAME))}: "
+    hint = "" if block.hint is None else f"; {markdown_text(shorten(block.hint, _SENTENCE))}"
+    return f"- {code_span(block.code)} {about}{markdown_text(shorten(block.message, _SENTENCE))}{hint}\n"
 
 
-def _units(text: str) -> int:
-    """How many UTF-16 units ``text`` has: at least its number of characters."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+def _problem_row(problem: Problem) -> str:
+    where = "" if problem.place is None else f" {code_span(shorten(str(problem.place), _SENTENCE))}"
+    about = "" if problem.key is None else f" {code_span(shorten(problem.key, _NAME))}:"
+    return f"- {code_span(problem.code)}{where}{about} {markdown_text(shorten(problem.message, _SENTENCE))}\n"
+
+
+def _details(change: Change) -> str:
+    """The folded differences of one workflow, cut on a row boundary."""
+    rows: list[str] = []
+    used = 0
+    for path in change.paths:
+        # "!" is what a diff block paints like a change
+        row = f"{FIELD_SYMBOLS[path.op].replace('~', '!')} {field_line(path, _VALUE)}"
+        used += units(row) + 1
+        if used > _DETAILS:
+            rows.append(f"# and {len(change.paths) - len(rows)} more, left out here")
+            break
+        rows.append(row)
+    body = "\n".join(rows)
+    fence = fence_for(body)
+    count = f"{len(change.paths)} change{'' if len(change.paths) == 1 else 's'}"
+    key = html_text(shorten(change.key, _NAME))
+    return f"<details><summary><code>{key}</code>: {count}</summary>\n\n{fence}diff\n{body}\n{fence}\n\n</details>\n"

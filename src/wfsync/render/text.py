@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from wfsync.plan.change import Blocked, Change
@@ -55,10 +55,7 @@ def plan_text(plan: Plan, *, width: int | None = None, color: bool = False, verb
             lines += problem_lines(warning, paint)
         lines.append("")
     if plan.blocks:
-        lines.append("Apply would refuse this plan:")
-        for block in plan.blocks:
-            lines += _block_lines(block, paint)
-        lines.append("")
+        lines += ["Apply would refuse this plan:", *_block_lines(plan.blocks, paint), ""]
     lines += [f"Digest: {plan.digest}", plan_line(plan.summary())]
     return "\n".join(lines) + "\n"
 
@@ -97,8 +94,12 @@ def _particulars(change: Change) -> Iterator[str]:
             yield f"      {name}: {plain(fact)}"
 
 
-def _block_lines(block: Blocked, paint: Paint) -> Iterator[str]:
-    about = "" if block.key is None else f"{plain(block.key)}: "
-    yield f"{paint('red', '!')} {block.code}: {about}{plain(block.message)}"
-    if block.hint is not None:
-        yield f"    {plain(block.hint)}"
+def _block_lines(blocks: Sequence[Blocked], paint: Paint) -> Iterator[str]:
+    """Each refusal; a hint that several in a row share stands once, below the last."""
+    for position, block in enumerate(blocks):
+        about = "" if block.key is None else f"{plain(block.key)}: "
+        yield f"{paint('red', '!')} {plain(block.code)}: {about}{plain(block.message)}"
+        following = blocks[position + 1] if position + 1 < len(blocks) else None
+        repeated = following is not None and (following.code, following.hint) == (block.code, block.hint)
+        if block.hint is not None and not repeated:
+            yield f"    {plain(block.hint)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from wfsync.apply.outcome import Outcome
 from wfsync.plan.change import Action, CascadeCount, FieldChange, Missing
 from wfsync.plan.model import SourceRef, Summary, TargetRef
 from wfsync.render.escape import plain
@@ -14,6 +15,7 @@ __all__ = [
     "FIELD_SYMBOLS",
     "SYMBOLS",
     "VERBS",
+    "applied_line",
     "cascade_lines",
     "field_line",
     "plan_line",
@@ -45,6 +47,15 @@ def plan_line(summary: Summary) -> str:
     return (
         f"Plan: {summary.create} to create, {summary.overwrite} to overwrite, {summary.delete} to delete, "
         f"{summary.relink} to relink, {summary.unchanged} unchanged."
+    )
+
+
+def applied_line(outcome: Outcome) -> str:
+    """The line to grep: the last one of an apply."""
+    totals = outcome.plan.summary()
+    return (
+        f"Applied: {outcome.count('created')} created, {outcome.count('overwritten')} overwritten, "
+        f"{totals.delete} deleted, {outcome.count('relinked')} relinked, {totals.unchanged} unchanged."
     )
 
 

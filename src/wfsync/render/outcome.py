@@ -1,0 +1,54 @@
+"""What an apply did, as text for a person; the last line is the one to grep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from wfsync.apply.outcome import Applied, AppliedAction, Outcome
+from wfsync.plan.change import Change
+from wfsync.render.escape import plain
+from wfsync.render.problems import problem_lines
+from wfsync.render.style import Paint, Style
+from wfsync.render.words import applied_line, cascade_lines, source_line, target_line
+
+__all__ = ["outcome_text"]
+
+_SYMBOLS: Final[dict[AppliedAction, tuple[str, Style]]] = {
+    "created": ("+", "green"),
+    "overwritten": ("~", "yellow"),
+    "relinked": ("~", "yellow"),
+}
+_DONE: Final = {"deletes": "deleted", "detaches": "detached"}
+
+
+def outcome_text(outcome: Outcome, *, color: bool = False) -> str:
+    """``outcome`` as text that ends with one newline: what was written, ids that are gone and what went along."""
+    paint = Paint(color)
+    lines = [f"Target: {target_line(outcome.plan.target)}", f"Source: {source_line(outcome.plan.source)}", ""]
+    changes = {change.workflow_id or change.key: change for change in outcome.plan.changes}
+    for applied in outcome.applied:
+        change = changes.get(applied.previous_id or applied.workflow_id) or changes.get(applied.key)
+        lines += _applied_lines(applied, change, paint)
+    if outcome.applied:
+        lines.append("")
+    if outcome.plan.warnings:
+        for warning in outcome.plan.warnings:
+            lines += problem_lines(warning, paint)
+        lines.append("")
+    count = outcome.versions_written
+    lines.append(f"{count} published version{'' if count == 1 else 's'} written in {outcome.seconds:.2f} s.")
+    lines.append(applied_line(outcome))
+    return "\n".join(lines) + "\n"
+
+
+def _applied_lines(applied: Applied, change: Change | None, paint: Paint) -> Iterator[str]:
+    symbol, style = _SYMBOLS[applied.action]
+    versions = ", ".join(map(str, applied.versions)) or "none"
+    key = paint("bold", plain(applied.key))
+    yield f"{paint(style, symbol)} {key}  {applied.action}, id {plain(applied.workflow_id)}, versions {versions}"
+    if applied.previous_id is not None:
+        yield f"    {paint('red', '-')} deleted id {plain(applied.previous_id)}"
+    for line in () if change is None else cascade_lines(change.cascades):
+        verb, _, rest = line.partition(" ")
+        yield f"    {paint('red', '!')} {_DONE.get(verb, verb)} {rest}"
