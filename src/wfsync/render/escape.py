@@ -107,8 +107,10 @@ def _visible(found: re.Match[str]) -> str:
 
 def _literally(character: str) -> str:
     # An entity or a backslash does not stop a mention: GitHub looks for it in the finished text. A comment splits that.
-    if character in "@#":
-        return f"{'&#35;' if character == '#' else '@'}<!-- -->"
+    if character == "@":
+        return "@<!-- -->"
+    if character == "#":
+        return "\\#<!-- -->"
     return f"&{ {'<': 'lt', '>': 'gt', '&': 'amp'}[character] };" if character in "<>&" else f"\\{character}"
 
 

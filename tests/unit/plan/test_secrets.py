@@ -23,9 +23,9 @@ def differing(old: Any, new: Any) -> tuple[FieldChange, ...]:
     "name",
     [
         "password", "dbPassword", "DB_PASSWORD", "passwd", "secret", "clientSecret", "client_secret", "token",
-        "accessToken", "access_token", "authtoken", "apiKey", "api-key", "APIKEY", "x-api-key", "Authorization", "credential",
-        "credentials", "privateKey", "private_key", "passphrase", "pwd", "webhookSecret", "bearer", "Cookie", "auth", "basicAuth",
-        "connectionString", "tokenValue", "signingKey", "pin",
+        "accessToken", "access_token", "authtoken", "apiKey", "api-key", "APIKEY", "x-api-key", "Authorization",
+        "credential", "credentials", "privateKey", "private_key", "passphrase", "pwd", "webhookSecret", "bearer", "Cookie", "auth",
+        "basicAuth", "connectionString", "tokenValue", "signingKey", "pin",
     ],
 )  # fmt: skip
 def test_names_of_secrets(name: str) -> None:
