@@ -1,6 +1,6 @@
 """Databases for tests: the four layouts in the wild and wfsync's own, made fresh from a template (18 ms each).
 
-The DDL of the foreign layouts is written here from `database.md`, as somebody else's tables: no statement of wfsync has a
+The DDL of the foreign layouts is written here from `database.md`, as somebody else's tables: nothing of wfsync has a
 part in it, except for the layout ``wfsync``, which `wfsync.store.migrate.upgrade` makes.
 """
 

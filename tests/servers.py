@@ -197,7 +197,9 @@ def new_server(
     more = {"listen_addresses": "127.0.0.1" if tcp else "", "port": str(port or 5432)}
     server = Server(folder, port, _FAST | more | dict(settings or {}))
     if tcp:
-        (data / "pg_hba.conf").write_text(f"local all all trust\n{hba or 'host all all 127.0.0.1/32 scram-sha-256'}\n")
+        (data / "pg_hba.conf").write_text(
+            f"local all all trust\nlocal replication all trust\n{hba or 'host all all 127.0.0.1/32 scram-sha-256'}\n"
+        )
     try:
         return server.start()
     except BaseException:

@@ -17,7 +17,7 @@ from wfsync.store.raw_json import raw_json
 from wfsync.store.session import Connection, connect, target_of
 
 if TYPE_CHECKING:
-    from wfsync.store.layout import InstanceLayout, Tenant
+    from wfsync.store.instance import InstanceLayout, Tenant
 
 __all__ = [
     "Connection",

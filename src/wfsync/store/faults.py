@@ -36,10 +36,11 @@ def translate(target: Target | None, doing: str) -> Iterator[None]:
 
 def is_lost(error: BaseException) -> bool:
     """True if ``error`` says that the session is gone, whoever ended it."""
-    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+    if not isinstance(error, psycopg.Error):
         return False
-    state = error.sqlstate
-    return state is None or state.startswith("08") or state in _LOST_STATES
+    if error.sqlstate is None:  # the driver's own: the session broke, or was closed before
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return error.sqlstate.startswith("08") or error.sqlstate in _LOST_STATES
 
 
 def explain(error: psycopg.Error, target: Target | None, doing: str) -> WfsyncError:

@@ -8,13 +8,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Final
 
 import psycopg
 
-from wfsync.errors import ConfigError, DatabaseError
+from wfsync.errors import ConfigError
 from wfsync.store.faults import explain, translate
+from wfsync.store.instance import (
+    DEFINITIONS,
+    NIL_TENANT,
+    RUNS,
+    VERSIONS,
+    InstanceLayout,
+    LayoutName,
+    Table,
+    Tenant,
+    TenantColumn,
+    quoted,
+)
 from wfsync.store.session import Connection, target_of
 
 __all__ = [
@@ -29,113 +41,30 @@ __all__ = [
     "resolve_tenant",
 ]
 
-LayoutName: TypeAlias = Literal["wfsync", "A", "A½", "B", "B-Citus", "unknown", "absent"]
-
-DEFINITIONS: Final = "workflow_definitions"
-VERSIONS: Final = "workflow_definition_versions"
-RUNS: Final = "workflow_runs"
 BOOKKEEPING: Final = "wfsync_migrations"
-NIL_TENANT: Final = "00000000-0000-0000-0000-000000000000"
+"""The table that says that wfsync made the others."""
 
-_REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
-    DEFINITIONS: ("workflow_id", "key", "name", "draft_definition", "draft_version"),
-    VERSIONS: ("workflow_id", "version", "definition_json"),
-    RUNS: ("workflow_id", "status"),
+_ANY: Final = frozenset[str]()
+_TEXT: Final = frozenset({"text", "character varying"})
+_NUMBER: Final = frozenset({"smallint", "integer", "bigint"})
+_JSON: Final = frozenset({"json", "jsonb"})
+_UUID: Final = frozenset({"uuid"})
+
+_REQUIRED: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
+    DEFINITIONS: {
+        "workflow_id": _UUID,
+        "key": _TEXT,
+        "name": _TEXT,
+        "draft_definition": _JSON,
+        "draft_version": _NUMBER,
+    },
+    VERSIONS: {"workflow_id": _UUID, "version": _NUMBER, "definition_json": _JSON},
+    RUNS: {"workflow_id": _UUID, "status": _ANY},
 }
-"""Columns without which a row cannot be read or written; every other column may be missing."""
+"""Columns without which a row cannot be read or written, and their types; every other column may be missing."""
 
 _MOST_TENANTS_NAMED: Final = 10
 _KINDS: Final = {"v": "a view", "m": "a materialized view", "f": "a foreign table", "S": "a sequence", "c": "a type"}
-
-
-@dataclass(frozen=True, slots=True)
-class TenantColumn:
-    """The column that says whose row it is: ``tenant`` or ``tenant_id``."""
-
-    name: str
-    type: str
-    """As the server writes it, to be used in a cast: ``uuid``, ``text``."""
-    nullable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Tenant:
-    """One tenant: the value to filter on, in the server's own spelling, and the column that holds it."""
-
-    value: str
-    column: TenantColumn
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """One table of the instance, as the catalog describes it."""
-
-    schema: str
-    name: str
-    oid: int
-    columns: Mapping[str, str] = field(hash=False)
-    """Column name → type without modifier (``numeric``, ``uuid``, ``timestamp with time zone``), in table order."""
-    not_null: frozenset[str]
-    generated: frozenset[str]
-    """Columns that no statement may write: GENERATED ALWAYS, stored or identity."""
-    primary_key: tuple[str, ...]
-
-    @property
-    def qualified(self) -> str:
-        """The quoted, schema-qualified name, ready for SQL text."""
-        return f"{quoted(self.schema)}.{quoted(self.name)}"
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceLayout:
-    """The shape of one instance. ``problems`` make it unusable; ``notes`` are worth saying."""
-
-    name: LayoutName
-    definitions: Table | None = None
-    versions: Table | None = None
-    runs: Table | None = None
-    tenant: TenantColumn | None = None
-    key_is_unique: bool = False
-    """An index forbids two equal keys of a tenant. Where it is False, a writer must lock the table."""
-    row_security_active: bool = False
-    """Row-level security may hide rows from this role."""
-    problems: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def primary_key(self) -> tuple[str, ...]:
-        """The primary key of ``workflow_definitions``; empty where there is none."""
-        return self.definitions.primary_key if self.definitions else ()
-
-    def require_readable(self) -> None:
-        """Raise `DatabaseError` (``LAYOUT_UNSUPPORTED``) that names every problem. Absent tables are readable."""
-        if self.problems:
-            raise DatabaseError(
-                f"the instance's tables cannot be used: {'; '.join(self.problems)}",
-                code="LAYOUT_UNSUPPORTED",
-                hint="Upgrade the instance, or name another database; `wfsync db status` shows what was found.",
-                details={"problems": list(self.problems)},
-            )
-
-    def require_writable(self) -> tuple[Table, Table]:
-        """The tables to write, definitions and versions; `DatabaseError` where one is missing or unusable."""
-        self.require_readable()
-        if self.definitions is None or self.versions is None:
-            missing = [
-                name for name, table in ((DEFINITIONS, self.definitions), (VERSIONS, self.versions)) if not table
-            ]
-            raise DatabaseError(
-                f"the database has no table {' and no table '.join(missing)}",
-                code="TABLES_MISSING",
-                hint="Run `wfsync db upgrade` to create wfsync's own tables, or name an existing instance's database.",
-                details={"tables": missing},
-            )
-        return self.definitions, self.versions
-
-
-def quoted(name: str) -> str:
-    """``name`` as a quoted SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def detect(conn: Connection) -> InstanceLayout:
@@ -234,9 +163,7 @@ def _describe(relations: Mapping[str, _Relation], indexes: Iterable[tuple[Any, .
     tenant = _tenant(definitions)
     for name, required in _REQUIRED.items():
         if name in relations:
-            has = relations[name].table.columns
-            wanted = (*required, tenant.name) if tenant else required
-            problems += [f"{name} has no column {column}" for column in wanted if column not in has]
+            problems += _faults(relations[name].table, required, tenant)
     notes = tuple(f"{name} does not exist; it is read as empty" for name in (VERSIONS, RUNS) if name not in relations)
     return InstanceLayout(
         name=_name(definitions, tenant, own=BOOKKEEPING in relations),
@@ -249,6 +176,17 @@ def _describe(relations: Mapping[str, _Relation], indexes: Iterable[tuple[Any, .
         problems=tuple(problems),
         notes=notes,
     )
+
+
+def _faults(table: Table, required: Mapping[str, frozenset[str]], tenant: TenantColumn | None) -> list[str]:
+    wanted = {**required, tenant.name: _ANY} if tenant else required
+    missing = [f"{table.name} has no column {column}" for column in wanted if column not in table.columns]
+    wrong = [
+        f"the column {column} of {table.name} is {table.columns[column]}, not {' or '.join(sorted(types))}"
+        for column, types in wanted.items()
+        if types and column in table.columns and table.columns[column] not in types
+    ]
+    return missing + wrong
 
 
 def _tenant(definitions: Table) -> TenantColumn | None:
@@ -320,7 +258,7 @@ def resolve_tenant(
 def _cast(conn: Connection, requested: str, column: TenantColumn) -> str:
     """``requested`` in the server's spelling; `ConfigError` if the column's type does not take it."""
     fault = ConfigError(
-        f"the tenant {requested!r} is not a valid {column.type}",
+        f"the tenant {requested[:60]!r} is not a valid {column.type}",
         code="TENANT_INVALID",
         hint=f"The column {column.name} of {DEFINITIONS} has the type {column.type}.",
     )
@@ -349,7 +287,7 @@ def _only_tenant(conn: Connection, definitions: Table, column: TenantColumn) -> 
         return str(rows[0][0])
     if not rows:
         raise ConfigError(
-            f"{DEFINITIONS} has a column {column.name} and no tenant yet, so nobody can tell whose rows are meant",
+            f"no row of {DEFINITIONS} has a tenant yet, so nobody can tell whose workflows are meant",
             code="TENANT_REQUIRED",
             hint="Give the tenant: --tenant, WFSYNC_TENANT, or `tenant:` of the environment in wfsync.yaml.",
         )

@@ -1,7 +1,7 @@
 """wfsync's own tables: created and brought up to date by numbered migrations (`database.md`, `wfsync db upgrade`).
 
 ``sql/schema.sql`` makes the newest shape in one go, ``sql/migrations/NNNN_name.sql`` lead there from any older one; a
-test proves that both end in the same catalog. ``wfsync_migrations``, in the schema of the tables, says which were applied.
+test proves that both end in the same catalog. ``wfsync_migrations``, beside the tables, says which were applied.
 Tables that somebody else made are never touched.
 """
 
@@ -17,7 +17,8 @@ from wfsync import __version__
 from wfsync.errors import DatabaseError
 from wfsync.store.connection import lock_key, write_transaction
 from wfsync.store.faults import place, translate, user_of
-from wfsync.store.layout import BOOKKEEPING, DEFINITIONS, InstanceLayout, detect, quoted
+from wfsync.store.instance import DEFINITIONS, InstanceLayout, quoted
+from wfsync.store.layout import BOOKKEEPING, detect
 from wfsync.store.session import Connection, target_of
 
 __all__ = ["Migration", "migrations", "pending", "upgrade"]
@@ -112,7 +113,7 @@ def _missing(conn: Connection, schema: str) -> tuple[Migration, ...]:
     changed = sorted(name for name, checksum in applied.items() if known[name].checksum != checksum)
     if changed:
         raise DatabaseError(
-            f"the tables were made by another build of wfsync: its {', '.join(changed)} is not the one of {__version__}",
+            f"the tables were made by another build of wfsync: its {', '.join(changed)} is not that of {__version__}",
             code="MIGRATION_MISMATCH",
             hint="Use the wfsync that made them, or export the workflows and start over in a new database.",
             details={"migrations": changed},

@@ -67,7 +67,7 @@ def connect(target: Target, *, read_only: bool = False) -> Connection:
 
 
 def require_version(version: int) -> None:
-    """Raise `DatabaseError` (``UNSUPPORTED_SERVER``) below PostgreSQL 14; ``version`` is the number that libpq gives."""
+    """Raise `DatabaseError` (``UNSUPPORTED_SERVER``) below PostgreSQL 14; ``version`` is libpq's number for it."""
     if version < MINIMUM_VERSION * 10000:
         raise DatabaseError(
             f"the server is PostgreSQL {version // 10000}; wfsync needs {MINIMUM_VERSION} or newer",

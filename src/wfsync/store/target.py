@@ -78,6 +78,8 @@ def _parse(conninfo: str) -> dict[str, str]:
     import psycopg
     from psycopg.conninfo import conninfo_to_dict
 
+    if "\0" in conninfo:
+        raise _malformed("it contains a NUL character")
     if _SCHEME.match(conninfo):
         _check_url(conninfo)
     elif scheme := _FOREIGN_SCHEME.match(conninfo):
@@ -104,8 +106,6 @@ def _check_url(url: str) -> None:
 
 
 def _check_values(parameters: Mapping[str, str]) -> None:
-    if any("\0" in value for value in parameters.values()):
-        raise _malformed("it contains a NUL character")
     for port in parameters.get("port", "").split(","):
         if port and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
             raise _malformed("its port is not a number between 1 and 65535", _ENCODE)
