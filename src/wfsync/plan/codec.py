@@ -20,6 +20,7 @@ __all__ = [
     "blocked_value",
     "error_values",
     "failure_to_value",
+    "field_change_value",
     "plan_to_value",
     "problem_value",
     "summary_value",
@@ -130,7 +131,7 @@ def _change_value(change: Change) -> JsonObject:
         "file": change.file,
         "workflow_id": change.workflow_id,
         "versions": list(change.versions),
-        "paths": [_path_value(path) for path in change.paths],
+        "paths": [field_change_value(path) for path in change.paths],
         "cascades": [
             {"table": c.table, "effect": c.effect, "rows": c.rows, "capped": c.capped} for c in change.cascades
         ],
@@ -140,8 +141,8 @@ def _change_value(change: Change) -> JsonObject:
     }
 
 
-def _path_value(path: FieldChange) -> JsonObject:
-    """``old`` and ``new`` are always there; null also stands for "nothing", which ``op`` tells apart."""
+def field_change_value(path: FieldChange) -> JsonObject:
+    """One difference. ``old`` and ``new`` are always there; null also says "nothing", which ``op`` tells apart."""
     return {
         "op": path.op,
         "path": path.path,

@@ -45,7 +45,7 @@ _FORMS: Final = re.compile(
     | \bAIza[A-Za-z0-9_-]{35}
     | \bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}
     | \bnpm_[A-Za-z0-9]{36}
-    | \beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*
+    | (?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*
     | (?<=hooks\.slack\.com/services/)[A-Za-z0-9/_-]+
     | (?i:(?<=\bbearer\ )|(?<=\bbasic\ ))[A-Za-z0-9._~+/=-]{16,}
     | (?<=://)[^/\s:@]*:[^/\s@]+(?=@)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from wfsync.plan.change import Blocked, Change
+from wfsync.plan.change import Blocked, Change, FieldChange
 from wfsync.plan.model import Plan
 from wfsync.render.escape import plain
 from wfsync.render.problems import problem_lines
@@ -23,7 +23,7 @@ from wfsync.render.words import (
     target_line,
 )
 
-__all__ = ["plan_text"]
+__all__ = ["differences_text", "plan_text"]
 
 _STYLES: Final[dict[str, Style]] = {"+": "green", "-": "red", "~": "yellow", "!": "red", "=": "dim"}
 _NO_LIMIT: Final = 1 << 62
@@ -37,7 +37,7 @@ def plan_text(plan: Plan, *, width: int | None = None, color: bool = False, verb
     in full, the digests and the ids.
     """
     paint = Paint(color)
-    columns = _DEFAULT_WIDTH if width is None else max(width, 40)
+    columns = _columns(width)
     lines = [
         f"Target: {target_line(plan.target)}",
         f"Source: {source_line(plan.source)}",
@@ -60,6 +60,18 @@ def plan_text(plan: Plan, *, width: int | None = None, color: bool = False, verb
     return "\n".join(lines) + "\n"
 
 
+def differences_text(
+    paths: Sequence[FieldChange], *, width: int | None = None, color: bool = False, verbose: int = 0
+) -> str:
+    """The differences of one workflow, a line each, as ``wfsync diff`` shows them; empty for none."""
+    lines = _field_lines(paths, Paint(color), _columns(width), verbose)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _columns(width: int | None) -> int:
+    return _DEFAULT_WIDTH if width is None else max(width, 40)
+
+
 def _change_lines(change: Change, paint: Paint, columns: int, pad: int, verbose: int) -> Iterator[str]:
     symbol = SYMBOLS[change.action]
     head = f"{plain(change.key):<{pad}}  {VERBS[change.action]:<9}"
@@ -69,15 +81,20 @@ def _change_lines(change: Change, paint: Paint, columns: int, pad: int, verbose:
     yield f"{paint(_STYLES[symbol], symbol)} {paint('bold', head)}  {reason}".rstrip()
     if verbose:
         yield from _particulars(change)
-    for path in change.paths:
-        mark = FIELD_SYMBOLS[path.op]
-        limit = _NO_LIMIT if verbose else max((columns - len(path.path) - 14) // 2, 32)
-        yield f"    {paint(_STYLES[mark], mark)} {field_line(path, limit, full=bool(verbose))}"
+    for line in _field_lines(change.paths, paint, columns, verbose):
+        yield f"    {line}"
     for line in cascade_lines(change.cascades):
         yield f"    {paint('red', '!')} {line}"
     runs = runs_line(change.active_runs)
     if runs is not None:
         yield f"    {paint('red', '!')} {runs}"
+
+
+def _field_lines(paths: Sequence[FieldChange], paint: Paint, columns: int, verbose: int) -> Iterator[str]:
+    for path in paths:
+        mark = FIELD_SYMBOLS[path.op]
+        limit = _NO_LIMIT if verbose else max((columns - len(path.path) - 14) // 2, 32)
+        yield f"{paint(_STYLES[mark], mark)} {field_line(path, limit, full=bool(verbose))}"
 
 
 def _particulars(change: Change) -> Iterator[str]:

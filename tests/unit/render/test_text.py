@@ -9,7 +9,7 @@ import pytest
 from plans import CREATE, FULL, HOSTILE, OVERWRITE, plan
 from wfsync.plan.change import Blocked, Change, FieldChange
 from wfsync.render.shorten import shorten, value_pair
-from wfsync.render.text import plan_text
+from wfsync.render.text import differences_text, plan_text
 
 
 def test_target_and_tenant_come_first_and_the_line_to_grep_last() -> None:
@@ -67,6 +67,13 @@ def test_long_values_are_shortened_so_that_the_difference_is_seen() -> None:
 def test_a_hint_that_many_refusals_share_stands_once() -> None:
     many = plan(blocks=tuple(Blocked("WORKFLOW_KEY_CONFLICT", "exists", f"k{n}", "use --force") for n in range(5)))
     assert plan_text(many).count("use --force") == 1
+
+
+def test_the_differences_alone() -> None:
+    lines = differences_text(OVERWRITE.paths).splitlines()
+    assert lines[0] == '~ draft.steps[notify].config.inputMapping.body: "a" → "b"'
+    assert [line[0] for line in lines] == ["~", "~", "~", "~", "+", "-"]
+    assert differences_text(()) == ""
 
 
 def test_colour_changes_nothing_but_colour() -> None:
