@@ -36,8 +36,8 @@ _SMALL: Final = 1e-5
 class SmallNumber(float):
     """A number nearer to zero than 1e-5: a float in all respects.
 
-    The C serialiser spells these otherwise than ECMAScript. It hands values of a type that it does not know to a callback,
-    so the type alone makes its text right, at no cost for all other numbers (`wfsync.bundle.canonical`).
+    The C serialiser spells these otherwise than ECMAScript. It hands values of a type that it does not know to a
+    callback, so the type alone makes its text right, at no cost for all other numbers (`wfsync.bundle.canonical`).
     """
 
     __slots__ = ()

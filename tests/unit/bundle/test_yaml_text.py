@@ -370,9 +370,17 @@ def test_aliases_do_not_get_around_the_limit_of_depth() -> None:
 @both_parsers
 @pytest.mark.parametrize(
     "bomb",
-    ["[" * 100000, "{a: " * 100000, "- " * 100000, "[\n" * 100000, "[" * 100000 + "]" * 100000, "? " * 100000, "".join(" " * n + "a:\n" for n in range(1000))],
+    [
+        "[" * 100000,
+        "{a: " * 100000,
+        "- " * 100000,
+        "[\n" * 100000,
+        "[" * 100000 + "]" * 100000,
+        "? " * 100000,
+        "".join(" " * n + "a:\n" for n in range(1000)),
+    ],
     ids=["list", "object", "block", "lines", "closed", "complex", "indented"],
-)  # fmt: skip
+)
 def test_depth_bombs_cost_nothing(bomb: str, parser: Any) -> None:
     started = time.process_time()
     problem = fault(bomb, parser=parser)

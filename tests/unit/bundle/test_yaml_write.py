@@ -10,7 +10,6 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from wfsync.bundle.canonical import canonical_bytes
 from wfsync.bundle.yaml_events import PurePythonParser
 from wfsync.bundle.yaml_text import has_comments, read_yaml
 from wfsync.bundle.yaml_write import write_yaml
@@ -101,8 +100,18 @@ def test_yaml_1_1_reads_the_same_texts(tree: Any) -> None:
 
 @given(trees)
 def test_yaml_1_1_reads_the_same_numbers_and_words(tree: Any) -> None:
-    read = yaml.safe_load(write_yaml(tree))
-    assert canonical_bytes(read) == canonical_bytes(tree)
+    assert as_doubles(yaml.safe_load(write_yaml(tree))) == as_doubles(tree)
+
+
+def as_doubles(tree: Any) -> Any:
+    """Numbers as the binary64 that most readers of YAML 1.1 make of them; True and 1 differ."""
+    if isinstance(tree, dict):
+        return {name: as_doubles(value) for name, value in tree.items()}
+    if isinstance(tree, list):
+        return [as_doubles(item) for item in tree]
+    if isinstance(tree, int | float) and not isinstance(tree, bool):
+        return "number", float(tree)
+    return tree
 
 
 @given(trees)
