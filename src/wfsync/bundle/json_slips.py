@@ -157,7 +157,6 @@ def _number(word: str, offset: int) -> NotJson:
 
 def _end(text: str, opened: int | None) -> NotJson:
     if opened is None:
-        if not text.strip(_SPACE):
-            return NotJson(0, "the file is empty", "A file holds one JSON value.")
-        return NotJson(len(text), "the file ends where a value is expected")
+        # Only the root stands in no bracket: nothing has been read before it.
+        return NotJson(0, "the file is empty", "A file holds one JSON value.")
     return NotJson(len(text), f"the file ends, but this {text[opened]} is not closed", opened=opened)
