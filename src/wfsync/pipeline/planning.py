@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
 from wfsync.bundle import fingerprint
-from wfsync.bundle.load import Desired
-from wfsync.bundle.references import is_uuid
 from wfsync.bundle.structure import relabel
 from wfsync.errors import Conflict, DatabaseError, Problem
 from wfsync.plan.build import Decision, decide
@@ -19,7 +17,8 @@ from wfsync.plan.resolve import Resolution, needs_relabel, resolution, unresolve
 from wfsync.plan.state import LiveState
 from wfsync.state.desired import DesiredState, missing_dependencies, raise_if_wrong
 from wfsync.state.live import Rows, portable, read_live
-from wfsync.store.cascade import count
+
+from wfsync.store.cascade import Cascades, count
 from wfsync.store.connection import Connection, snapshot
 from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.mapping import to_workflow
@@ -57,17 +56,18 @@ def make_plan(
     conn: Connection,
     layout: InstanceLayout,
     tenant: Tenant | None,
-    desired: DesiredState,
+    wanted: Callable[[], DesiredState],
     target: TargetRef,
     options: PlanOptions,
 ) -> Planned:
-    """Compare ``desired`` with the database in one read-only snapshot. Nothing is written, nothing is held.
+    """Compare the wanted state with the database in one read-only snapshot. Nothing is written, nothing is held.
 
-    Raises `InputError` when references or dependencies are missing, `DatabaseError` when reading fails.
+    ``wanted`` is called after the database was read: files may be loaded meanwhile. Raises what it raises, `InputError` when references or dependencies are missing, `DatabaseError` when reading fails.
     """
     layout.require_readable()
     with snapshot(conn):
         rows = read_live(conn, layout, tenant)
+        desired = wanted()
         known = resolution(desired.by_key.values(), rows.state.keys_by_id)
         desired = _with_final_digests(desired, known)
         decision = decide(desired.by_key, rows.state, options.overwrite, _called(desired, known))
@@ -122,25 +122,17 @@ def _with_consequences(
     """What the changes take with them: unfinished runs, and rows that go by cascade when a row is replaced."""
     ids = [c.workflow_id for c in changes if c.action == "overwrite" and c.workflow_id is not None]
     runs = active_runs(conn, layout, tenant, ids)
-    cascades: Mapping[str, tuple[CascadeCount, ...]] = {}
-    notes: tuple[Problem, ...] = ()
-    if overwrite == "replace" and ids:
-        cascades, notes = _cascades(conn, layout, tenant, ids)
-    return (
-        tuple(
-            replace(c, active_runs=runs.get(c.workflow_id, {}), cascades=cascades.get(c.workflow_id, ()))
-            if c.action == "overwrite" and c.workflow_id is not None
-            else c
-            for c in changes
-        ),
-        notes,
-    )
+    taken = count(conn, layout, tenant, ids) if overwrite == "replace" else Cascades()
 
+    def with_consequences(change: Change) -> Change:
+        if change.action != "overwrite" or change.workflow_id is None:
+            return change
+        cascades = tuple(
+            CascadeCount(c.table, c.effect, c.rows, c.capped) for c in taken.by_workflow.get(change.workflow_id, ())
+        )
+        return replace(change, active_runs=runs.get(change.workflow_id, {}), cascades=cascades)
 
-def _cascades(
-    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, ids: Collection[str]
-) -> tuple[Mapping[str, tuple[CascadeCount, ...]], tuple[Problem, ...]]:
-    raise NotImplementedError
+    return tuple(map(with_consequences, changes)), taken.problems
 
 
 def _with_paths(

@@ -78,15 +78,28 @@ class DesiredState:
         return read_workflows(self.text(item.file), _syntax(item.file, self.entries), item.file)[item.index]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Loading:
     """Files that are being read and checked, perhaps in other processes."""
 
     source: Source
     ahead: Ahead[Entry, Loaded]
+    _state: DesiredState | None = None
 
     def finish(self) -> DesiredState:
-        """Wait for every file. Raises `InputError` with all errors of all files; nothing is known then."""
+        """Wait for every file; may be asked more than once.
+
+        Raises `InputError` with all errors of all files; nothing is known then.
+        """
+        if self._state is None:
+            self._state = self._finish()
+        return self._state
+
+    def close(self) -> None:
+        """Stop what is still being read."""
+        self.ahead.close()
+
+    def _finish(self) -> DesiredState:
         problems = list(self.source.problems)
         items: list[Desired] = []
         for loaded in self.ahead.results():

@@ -1,0 +1,185 @@
+"""What every command has: the global options, the two streams, and how an error is shown.
+
+stdout carries exactly one document, written by `result`; everything else goes to stderr (spec: cli.md).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from wfsync.config import DatabaseChoice, resolve_database, resolve_tenant
+from wfsync.errors import Problem, WfsyncError
+
+if TYPE_CHECKING:
+    from wfsync.store.embedded import EmbeddedServer
+    from wfsync.store.target import Target
+    from wfsync.wiring import Session, Workspace
+
+__all__ = ["App", "pass_app"]
+
+DEFAULT_LOCK_TIMEOUT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The global options of one invocation, and the services that commands need."""
+
+    config: str | None = None
+    database: str | None = field(default=None, repr=False)
+    tenant: str | None = None
+    lock_timeout: float = DEFAULT_LOCK_TIMEOUT
+    quiet: bool = False
+    verbose: int = 0
+    no_color: bool = False
+    log_format: Literal["text", "json"] = "text"
+
+    # -- rooms ---------------------------------------------------------------------------------------------------
+
+    def workspace(self, start: Path | None, rev: str | None = None) -> Workspace:
+        """The repository around ``start``, else around the working directory."""
+        from wfsync.wiring import open_workspace
+
+        return open_workspace(start, rev=rev, config_option=self.config, environ=os.environ)
+
+    def workspace_or_none(self) -> Workspace | None:
+        """The repository around the working directory; None outside of any (`import` needs none)."""
+        from wfsync.errors import RepositoryError
+
+        try:
+            return self.workspace(None)
+        except RepositoryError:
+            return None
+
+    def choice(self) -> DatabaseChoice:
+        """Which database options and environment name."""
+        return resolve_database(self.database, os.environ)
+
+    def embedded(self, start: Path | None) -> EmbeddedServer:
+        """The embedded server of the repository around ``start``; not started."""
+        from wfsync.store.embedded import EmbeddedServer
+        from wfsync.wiring import embedded_root
+
+        return EmbeddedServer(embedded_root(self._root(start)))
+
+    def target(self, start: Path | None = None) -> Target:
+        """The database that options and environment name; else the embedded server, started if need be."""
+        from wfsync.wiring import open_target
+
+        return open_target(self.choice(), lambda: self._root(start), self.info)
+
+    @contextmanager
+    def session(self, target: Target, *, for_write: bool = False, upgrade: bool = False) -> Iterator[Session]:
+        """A connection to ``target``; see `wfsync.wiring.open_session`."""
+        from wfsync.wiring import open_session
+
+        tenant = resolve_tenant(self.tenant, os.environ)
+        with open_session(target, tenant, for_write=for_write, upgrade=upgrade) as session:
+            yield session
+
+    def must_create_tables(self, target: Target) -> bool:
+        """Whether `session` with ``upgrade`` would create or migrate the instance's tables: only the embedded server's."""
+        from wfsync.wiring import lacks_tables
+
+        return lacks_tables(target)
+
+    def _root(self, start: Path | None) -> str:
+        from wfsync.wiring import repository_root
+
+        return repository_root(start if start is not None else Path.cwd())
+
+    # -- streams -------------------------------------------------------------------------------------------------
+
+    @property
+    def color(self) -> bool:
+        """Whether stdout is a terminal that may be coloured (https://no-color.org)."""
+        return not self.no_color and not os.environ.get("NO_COLOR") and sys.stdout.isatty()
+
+    @property
+    def width(self) -> int | None:
+        """The terminal's columns; None when stdout is no terminal."""
+        if not sys.stdout.isatty():
+            return None
+        import shutil
+
+        return shutil.get_terminal_size().columns
+
+    def result(self, text: str) -> None:
+        """Write the one document of this command to stdout."""
+        click.echo(text, nl=not text.endswith("\n"), color=True if self.color else None)
+
+    def info(self, message: str) -> None:
+        """Say something on stderr that is not the result; silent with --quiet."""
+        if not self.quiet:
+            self.log("info", message)
+
+    def log(self, level: str, message: str) -> None:
+        """One line (or one JSON object) on stderr."""
+        if self.log_format == "json":
+            import orjson
+
+            click.echo(orjson.dumps({"level": level, "message": message}), err=True)
+        else:
+            click.echo(f"wfsync: {message}" if level == "info" else f"wfsync: {level}: {message}", err=True)
+
+    def problems(self, problems: tuple[Problem, ...]) -> None:
+        """Show problems on stderr: errors always, warnings unless --quiet, notes with --verbose."""
+        from wfsync.render.problems import problems_text
+
+        shown = [p for p in problems if self._shows(p)]
+        if not shown:
+            return
+        if self.log_format == "json":
+            from wfsync.render.problems import problem_log
+
+            for problem in shown:
+                click.echo(problem_log(problem), err=True)
+        else:
+            click.echo(problems_text(shown), nl=False, err=True)
+
+    def error(self, error: WfsyncError) -> None:
+        """Show ``error`` with everything behind it on stderr."""
+        self.problems(error.problems)
+        if self.log_format == "json":
+            import orjson
+
+            content = {"level": "error", "code": error.code, "message": error.message, "hint": error.hint}
+            click.echo(orjson.dumps(content), err=True)
+            return
+        from wfsync.render.escape import plain
+
+        click.echo(f"wfsync: error {error.code}: {plain(error.message)}", err=True)
+        if error.hint:
+            click.echo(f"    {plain(error.hint)}", err=True)
+
+    def note_unchecked_dependencies(self) -> None:
+        """Say that nobody told what the instance offers, so that MISSING_DEPENDENCIES was not looked for."""
+        self.problems(
+            (
+                Problem(
+                    code="DEPENDENCIES_UNCHECKED",
+                    severity="note",
+                    message="there is no registry file, so whether the instance has every action, node type and schema"
+                    " was not checked",
+                    hint="name one with `registry:` in wfsync.yaml",
+                ),
+            )
+        )
+
+    def _shows(self, problem: Problem) -> bool:
+        if problem.severity == "error":
+            return True
+        if problem.severity == "warning":
+            return not self.quiet
+        return self.verbose > 0
+
+
+
+pass_app = click.make_pass_decorator(App)

@@ -1,0 +1,122 @@
+"""``db``: the instance's tables, and the embedded server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import click
+
+from wfsync.cli.context import App, pass_app
+from wfsync.cli.options import format_option
+
+if TYPE_CHECKING:
+    from wfsync.store.embedded import EmbeddedServer
+
+__all__ = ["db"]
+
+_DIRECTORY: Final = click.argument(
+    "directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path, file_okay=False)
+)
+
+
+@click.group()
+def db() -> None:
+    """Look after the database: the instance's tables, and the embedded server.
+
+    With no database named, wfsync uses an embedded PostgreSQL that lives in .wfsync/ of the repository around DIR (or
+    around the working directory). It is started on demand and goes on running until `wfsync db stop`.
+    """
+
+
+@db.command()
+@_DIRECTORY
+@format_option("text", "json")
+@pass_app
+def status(app: App, directory: Path | None, form: Literal["text", "json"]) -> None:
+    """Show which database is meant, in which layout its tables are, and what an upgrade would do.
+
+    Starts nothing: an embedded server that does not run is reported as stopped.
+    """
+    from wfsync.pipeline.databases import describe
+    from wfsync.render.databases import status_json, status_text
+
+    choice = app.choice()
+    if choice.kind == "named":
+        description = describe(app.target(directory), choice.origin, None)
+    else:
+        description = describe(None, choice.origin, app.embedded(directory))
+    app.result(status_json(description) if form == "json" else status_text(description))
+
+
+@db.command()
+@_DIRECTORY
+@pass_app
+def upgrade(app: App, directory: Path | None) -> None:
+    """Create or migrate wfsync's own tables in the database.
+
+    An existing instance, whose tables somebody else made, needs no upgrade and gets none.
+    """
+    from wfsync.store.connection import connect
+    from wfsync.store.migrate import upgrade as migrate
+
+    target = app.target(directory)
+    with connect(target) as conn:
+        applied = migrate(conn, lock_timeout=app.lock_timeout)
+    for name in applied:
+        app.info(f"applied {name}")
+    app.result(f"Upgraded {target.display()}: {len(applied)} migrations applied.")
+
+
+@db.command()
+@_DIRECTORY
+@pass_app
+def url(app: App, directory: Path | None) -> None:
+    """Print the URL of the database, without any password; starts the embedded server if that is the one.
+
+    \b
+    Example:
+      psql "$(wfsync --quiet db url)"
+    """
+    app.result(app.target(directory).display())
+
+
+@db.command()
+@_DIRECTORY
+@pass_app
+def stop(app: App, directory: Path | None) -> None:
+    """Stop the embedded server. Its data stays."""
+    stopped = _embedded(app, directory).stop()
+    app.result("Stopped the embedded PostgreSQL." if stopped else "The embedded PostgreSQL was not running.")
+
+
+@db.command()
+@_DIRECTORY
+@click.option("--yes", is_flag=True, help="Consent to losing everything in it.")
+@pass_app
+def reset(app: App, directory: Path | None, yes: bool) -> None:
+    """Stop the embedded server and delete its data for good; the next command starts an empty one."""
+    from wfsync.errors import Refused
+
+    server = _embedded(app, directory)
+    if not yes:
+        raise Refused(
+            f"{server.status().data_dir} and every workflow and run in it would be deleted",
+            code="CONSENT_REQUIRED",
+            hint="run `wfsync db reset --yes` if that is meant",
+        )
+    existed = server.reset()
+    app.result("Deleted the embedded database." if existed else "There was no embedded database.")
+
+
+def _embedded(app: App, directory: Path | None) -> EmbeddedServer:
+    from wfsync.errors import ConfigError
+
+    choice = app.choice()
+    if choice.kind != "embedded":
+        raise ConfigError(
+            f"{choice.origin} names a database, and this command is about the embedded server",
+            code="USAGE",
+            hint=f"leave {choice.origin} out",
+        )
+    return app.embedded(directory)

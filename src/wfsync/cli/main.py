@@ -1,0 +1,137 @@
+"""The entry point: global options, and errors → messages and exit codes."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Final, Literal, NoReturn
+
+import click
+
+from wfsync import __version__
+from wfsync.cli import exit_codes
+from wfsync.cli.commands import COMMANDS
+from wfsync.cli.context import DEFAULT_LOCK_TIMEOUT, App
+from wfsync.cli.options import failure_document
+from wfsync.errors import WfsyncError
+
+__all__ = ["Terminated", "cli", "main"]
+
+_CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class Terminated(BaseException):
+    """SIGTERM: unwinds like Ctrl-C does, so that a transaction is rolled back on the way out."""
+
+
+@click.group(context_settings=_CONTEXT)
+@click.option("--config", metavar="FILE", help="Use this wfsync.yaml instead of looking for one.")
+@click.option("--database", metavar="URL", help="PostgreSQL to use: a URL or libpq's key=value form.")
+@click.option("--tenant", metavar="ID", help="Whose workflows are meant, where the instance has tenants.")
+@click.option(
+    "--lock-timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True, max=86_400),
+    default=DEFAULT_LOCK_TIMEOUT,
+    show_default=True,
+    help="How long to wait for a lock that somebody else holds.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Only results and errors.")
+@click.option("-v", "--verbose", count=True, help="Say more; repeat for still more.")
+@click.option("--no-color", is_flag=True, help="No colours, also on a terminal (as NO_COLOR does).")
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="Form of messages on stderr.")
+@click.version_option(__version__, prog_name="wfsync")
+@click.pass_context
+def cli(  # noqa: PLR0913 - one parameter a global option
+    context: click.Context,
+    config: str | None,
+    database: str | None,
+    tenant: str | None,
+    lock_timeout: float,
+    quiet: bool,
+    verbose: int,
+    no_color: bool,
+    log_format: Literal["text", "json"],
+) -> None:
+    """GitOps for workflow definitions: plan, apply and export between git and PostgreSQL.
+
+    A directory in git is the source of truth, one bundle file per workflow. With no database named, wfsync starts an
+    embedded PostgreSQL under .wfsync/ in the repository.
+    """
+    context.obj = App(config, database, tenant, lock_timeout, quiet, verbose, no_color, log_format)
+
+
+for command in COMMANDS:
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code (spec: cli.md "Exit codes"). ``arguments`` default to the process's."""
+    _catch_sigterm()
+    gc.disable()  # a short life with few cycles; collecting while many documents pass through doubles a plan's time
+    app = App()
+    try:
+        with cli.make_context("wfsync", list(sys.argv[1:] if arguments is None else arguments)) as context:
+            code = _invoke(context)
+            app = context.obj or app
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.ClickException as error:
+        code = _usage(error)
+    except (KeyboardInterrupt, click.Abort):
+        code = exit_codes.INTERRUPTED
+        _say("interrupted: nothing that was not committed remains")
+    except Terminated:
+        code = exit_codes.TERMINATED
+        _say("terminated: nothing that was not committed remains")
+    except BrokenPipeError:
+        # The reader of stdout went away (`wfsync plan | head`): no error, and nothing left to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = exit_codes.OK
+    return code
+
+
+def _invoke(context: click.Context) -> int:
+    try:
+        result = cli.invoke(context)
+    except WfsyncError as error:
+        app: App = context.obj
+        document = failure_document(context, error)
+        if document is not None:
+            app.result(document)
+        app.error(error)
+        return exit_codes.of(error)
+    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        raise
+    except Exception as error:
+        if context.obj is not None and context.obj.verbose > 1:
+            raise
+        _say(f"error INTERNAL: {type(error).__name__}: {str(error)[:500]}")
+        _say("this is a defect of wfsync; -vv shows where")
+        return exit_codes.ERROR
+    return result if isinstance(result, int) else exit_codes.OK
+
+
+def _usage(error: click.ClickException) -> int:
+    error.show()
+    return exit_codes.USAGE if isinstance(error, click.UsageError) else exit_codes.ERROR
+
+
+def _say(message: str) -> None:
+    click.echo(f"wfsync: {message}", err=True)
+
+
+def _catch_sigterm() -> None:
+    def terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise Terminated
+
+    try:
+        signal.signal(signal.SIGTERM, terminate)
+    except ValueError:  # not the main thread: whoever embeds us owns the signals
+        pass
+
+

@@ -1,0 +1,124 @@
+"""Options that several commands share, and the machine-readable form of a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from wfsync.errors import ConfigError, WfsyncError
+
+if TYPE_CHECKING:
+    from wfsync.plan.model import Plan
+
+__all__ = [
+    "directory_argument",
+    "failure_document",
+    "format_option",
+    "keep_plan",
+    "output_option",
+    "overwrite_option",
+    "rev_option",
+    "selection_options",
+    "write_outputs",
+]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_FORMAT: Final = "wfsync.format"
+"""In the context's ``meta``: the chosen form of the result, known also where the command failed."""
+
+_PLAN: Final = "wfsync.plan"
+"""Likewise: the plan that was made before the command failed."""
+
+directory_argument = click.argument(
+    "directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path, file_okay=False)
+)
+
+rev_option = click.option(
+    "--rev", metavar="REV", help="Read this commit, tag or branch instead of the work tree; nothing is checked out."
+)
+
+overwrite_option = click.option(
+    "--overwrite",
+    type=click.Choice(["replace", "update"]),
+    help="How an existing workflow is overwritten: replace deletes its row with all its runs and makes a new one,"
+    " update keeps its id and its runs. Default: wfsync.yaml, else replace.",
+)
+
+
+def selection_options(command: Command) -> Command:
+    """``--select`` and ``--exclude``."""
+    command = click.option(
+        "--exclude", metavar="GLOB", multiple=True, help="Leave these keys out; repeatable, wins over --select."
+    )(command)
+    return click.option("--select", metavar="GLOB", multiple=True, help="Only these keys; repeatable.")(command)
+
+
+def format_option(*forms: str) -> Callable[[Command], Command]:
+    """``--format`` with ``forms``, the first of which is the default."""
+
+    def remember(context: click.Context, _parameter: click.Parameter, value: str) -> str:
+        context.meta[_FORMAT] = value
+        return value
+
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(forms),
+        default=forms[0],
+        show_default=True,
+        callback=remember,
+        is_eager=True,
+        help="Form of the result on stdout.",
+    )
+
+
+output_option = click.option(
+    "--output",
+    "outputs",
+    metavar="[FORMAT=]FILE",
+    multiple=True,
+    help="Write the result to a file as well; with FORMAT= in another form. Repeatable.",
+)
+
+
+def write_outputs(outputs: tuple[str, ...], form: str, forms: dict[str, Callable[[], str]]) -> None:
+    """Write every ``--output``; ``forms`` maps names to what makes the text. Raises `ConfigError`."""
+    for output in outputs:
+        name, separator, path = output.partition("=")
+        if not separator or name not in forms:
+            name, path = form, output
+        try:
+            Path(path).write_text(forms[name](), encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(
+                f"cannot write {path}: {error.strerror or error}", code="OUTPUT", hint="check --output"
+            ) from None
+
+
+def keep_plan(plan: Plan) -> None:
+    """Remember the plan of this invocation: should the command fail later, its document still shows the plan."""
+    click.get_current_context().meta[_PLAN] = plan
+
+
+def failure_document(context: click.Context, error: WfsyncError) -> str | None:
+    """The document of a command that failed: JSON when that was asked for, a refused plan in any form; else None."""
+    plan: Plan | None = context.meta.get(_PLAN)
+    match context.meta.get(_FORMAT):
+        case "json":
+            from wfsync.render.json import failure_json, plan_json
+
+            return failure_json(error) if plan is None else plan_json(plan, error)
+        case "markdown" if plan is not None:
+            from wfsync.render.markdown import plan_markdown
+
+            return plan_markdown(plan)
+        case "text" if plan is not None:
+            from wfsync.render.text import plan_text
+
+            return plan_text(plan)
+        case _:
+            return None

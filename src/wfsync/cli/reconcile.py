@@ -1,0 +1,191 @@
+"""``plan`` and ``apply``: compare the repository with a database, and carry out the difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from wfsync.cli import exit_codes
+from wfsync.cli.context import App, pass_app
+from wfsync.cli.options import (
+    directory_argument,
+    format_option,
+    keep_plan,
+    output_option,
+    overwrite_option,
+    rev_option,
+    selection_options,
+    write_outputs,
+)
+
+if TYPE_CHECKING:
+    from wfsync.apply.outcome import Outcome
+    from wfsync.pipeline.planning import Planned
+    from wfsync.plan.guard import Consent
+    from wfsync.plan.model import Plan
+    from wfsync.wiring import Session
+
+__all__ = ["Form", "apply", "plan", "show_outcome"]
+
+Form = Literal["text", "json", "markdown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What both commands were asked."""
+
+    directory: Path | None
+    rev: str | None
+    select: tuple[str, ...]
+    exclude: tuple[str, ...]
+    overwrite: Literal["replace", "update"] | None
+
+
+@click.command()
+@directory_argument
+@rev_option
+@selection_options
+@overwrite_option
+@format_option("text", "json", "markdown")
+@output_option
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when something would change.")
+@pass_app
+def plan(  # noqa: PLR0913 - one parameter an option
+    app: App,
+    directory: Path | None,
+    rev: str | None,
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    overwrite: Literal["replace", "update"] | None,
+    form: Form,
+    outputs: tuple[str, ...],
+    detailed_exitcode: bool,
+) -> int:
+    """Show what apply would do; changes nothing.
+
+    Reads the bundles of DIR (default: the repository around the working directory) and compares them with the
+    database. Exits with 0 also when apply would refuse, and names the refusal.
+    """
+    from wfsync.plan.guard import Consent
+
+    request = Request(directory, rev, select, exclude, overwrite)
+    with _planned(app, request, Consent()) as (_, planned):
+        made = planned.plan
+    _show(app, made, form, outputs)
+    return exit_codes.PENDING if detailed_exitcode and made.summary().pending else exit_codes.OK
+
+
+@click.command()
+@directory_argument
+@rev_option
+@selection_options
+@overwrite_option
+@click.option("--force", is_flag=True, help="Consent to overwriting workflows that exist and differ.")
+@click.option(
+    "--allow-running", is_flag=True, help="Consent to overwriting workflows with queued, running or waiting runs."
+)
+@click.option(
+    "--expect-digest", metavar="DIGEST", help="Refuse unless the plan has this digest, which plan and apply print."
+)
+@format_option("text", "json", "markdown")
+@output_option
+@pass_app
+def apply(  # noqa: PLR0913 - one parameter an option
+    app: App,
+    directory: Path | None,
+    rev: str | None,
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    overwrite: Literal["replace", "update"] | None,
+    force: bool,
+    allow_running: bool,
+    expect_digest: str | None,
+    form: Form,
+    outputs: tuple[str, ...],
+) -> int:
+    """Make the database what the repository says, in one transaction.
+
+    Creates what is missing. Workflows that exist and differ are overwritten with --force only; without it nothing at
+    all is written and they are listed (exit code 3). Workflows that no file names are left alone.
+    """
+    from wfsync.pipeline.applying import carry_out, require_consent
+    from wfsync.plan.guard import Consent
+
+    request = Request(directory, rev, select, exclude, overwrite)
+    consent = Consent(force=force, allow_running=allow_running)
+    with _planned(app, request, consent, write=True) as (session, planned):
+        require_consent(planned.plan, expect_digest)
+        outcome = carry_out(session.conn, session.layout, session.tenant, planned, consent, app.lock_timeout)
+    show_outcome(app, outcome, form, outputs)
+    return exit_codes.OK
+
+
+@contextmanager
+def _planned(
+    app: App, request: Request, consent: Consent, *, write: bool = False
+) -> Iterator[tuple[Session, Planned]]:
+    """Load, connect, compare. Files are loaded in other processes while the database is read."""
+    from wfsync.pipeline.planning import PlanOptions, make_plan
+    from wfsync.state.desired import Selection, begin_loading
+
+    workspace = app.workspace(request.directory, request.rev)
+    selection = Selection(request.select, request.exclude)
+    loading = begin_loading(workspace.source(), workspace.load_options())
+    try:
+        target = app.target(request.directory)
+        if write and app.must_create_tables(target):
+            loading.finish()  # nothing is created for files that are wrong
+        with app.session(target, for_write=write, upgrade=write) as session:
+            planned = make_plan(
+                session.conn,
+                session.layout,
+                session.tenant,
+                lambda: loading.finish().selected(selection),
+                session.reference(),
+                PlanOptions(request.overwrite or workspace.config.overwrite, consent),
+            )
+            if workspace.config.registry is None:
+                app.note_unchecked_dependencies()
+            keep_plan(planned.plan)
+            yield session, planned
+    finally:
+        loading.close()
+
+
+def _show(app: App, made: Plan, form: Form, outputs: tuple[str, ...]) -> None:
+    from wfsync.render.json import plan_json
+    from wfsync.render.markdown import plan_markdown
+    from wfsync.render.text import plan_text
+
+    forms = {
+        "text": lambda: plan_text(made),
+        "json": lambda: plan_json(made),
+        "markdown": lambda: plan_markdown(made),
+    }
+    write_outputs(outputs, form, forms)
+    if form == "text":
+        app.result(plan_text(made, width=app.width, color=app.color, verbose=app.verbose))
+    else:
+        app.result(forms[form]())
+
+
+def show_outcome(app: App, outcome: Outcome, form: Form, outputs: tuple[str, ...]) -> None:
+    from wfsync.render.json import outcome_json
+    from wfsync.render.markdown import outcome_markdown
+    from wfsync.render.outcome import outcome_text
+
+    forms = {
+        "text": lambda: outcome_text(outcome),
+        "json": lambda: outcome_json(outcome),
+        "markdown": lambda: outcome_markdown(outcome),
+    }
+    write_outputs(outputs, form, forms)
+    if form == "text":
+        app.result(outcome_text(outcome, color=app.color))
+    else:
+        app.result(forms[form]())

@@ -1,0 +1,297 @@
+"""database → files: what differs, written all or nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+from wfsync.bundle.model import Workflow
+from wfsync.bundle.parse import Syntax
+from wfsync.errors import Conflict, DatabaseError, InputError, Place, Problem
+from wfsync.export.report import ExportItem, ExportReport, ExportState
+from wfsync.export.tree import file_bytes
+from wfsync.repo.atomic import AtomicWriter
+from wfsync.repo.layout import path_for, syntax_of
+from wfsync.repo.source import Entry
+from wfsync.state.desired import DesiredState, Loading
+from wfsync.state.live import portable, reduce_row
+from wfsync.store.connection import Connection, snapshot
+from wfsync.store.layout import InstanceLayout, Tenant
+from wfsync.store.mapping import exported_at, key_problem, to_workflow
+from wfsync.store.reader import StoredWorkflow, count_null_tenants, read_ids, stream
+
+__all__ = ["Destination", "ExportRequest", "export_bundle", "export_files"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """What is to be exported, and how."""
+
+    patterns: tuple[str, ...]
+    """Keys or globs; none: everything."""
+    syntax: Syntax = "json"
+    """Of files that do not exist yet; an existing one keeps its own."""
+    drop_comments: bool = False
+    check: bool = False
+    """Only tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where files go: the bundles of one repository."""
+
+    root: str
+    """Absolute; every path is relative to it."""
+    directory: str
+    """Of files that do not exist yet."""
+    loading: Loading | None
+    """The files that are there; None when the folder does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The rows that an export is about."""
+
+    keys_by_id: Mapping[str, str]
+    """All sound rows: what calls are named by."""
+    ids: Collection[str]
+    everything: bool
+    problems: tuple[Problem, ...]
+    known: frozenset[str]
+    """Every key of the database."""
+
+
+def export_files(
+    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, request: ExportRequest, to: Destination, *, commit: bool = False
+) -> ExportReport:
+    """Write the files whose value differs from the database's, each canonical; the others keep all their bytes.
+
+    All temporary files are written before the first rename. Raises `InputError` when an existing file is unsound or an
+    asked key has no (sound) row, `Conflict` (``AMBIGUOUS_KEY``) when it has several, `RepositoryError` when writing fails.
+    """
+    layout.require_readable()
+    with snapshot(conn):
+        chosen = _choose(conn, layout, tenant, request.patterns)
+        present = _present(to)
+        digests: dict[str, str] = {}
+        if to.loading is not None and to.loading.source.entries:
+            # While other processes read the files. Rows that differ are read once more below: they are few
+            digests = _digests(conn, layout, tenant, chosen)
+            present = to.loading.finish()
+        differing = [i for i in chosen.ids if not _is_equal(present, chosen.keys_by_id[i], digests.get(i))]
+        items = [
+            ExportItem(chosen.keys_by_id[i], present.by_key[chosen.keys_by_id[i]].file, "unchanged")
+            for i in chosen.ids - set(differing)
+        ]
+        problems = [*chosen.problems]
+        writing = AtomicWriter(to.root, sweep=(to.directory,)) if not request.check else nullcontext(None)
+        with writing as writer:
+            written: list[str] = []
+            for stored in _stream(conn, layout, tenant, chosen, differing):
+                try:
+                    workflow = portable(to_workflow(stored, {}), chosen.keys_by_id)
+                except DatabaseError as error:
+                    problems.append(_left_out(error, stored))
+                    continue
+                item, data, problem = _file(workflow, exported_at(stored), present, request, to)
+                items.append(item)
+                if problem is not None:
+                    problems.append(problem)
+                if writer is not None and data is not None:
+                    written.append(_path(workflow.key, present, request, to))
+                    writer.add(written[-1], data)
+            _refuse_asked(request, problems)
+            if writer is not None:
+                if commit:
+                    _require_commit(to, written)
+                writer.commit()
+    items += _without_row(present, chosen, request)
+    return ExportReport(tuple(sorted(items, key=lambda item: item.key)), tuple(problems), tuple(written))
+
+
+def export_bundle(
+    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, request: ExportRequest
+) -> tuple[bytes, tuple[Problem, ...]]:
+    """All chosen workflows as one bundle, in order of key; with the rows that were left out.
+
+    Raises as `export_files`; an empty database has no bundle (a bundle holds at least one workflow).
+    """
+    layout.require_readable()
+    with snapshot(conn):
+        chosen = _choose(conn, layout, tenant, request.patterns)
+        workflows: list[Workflow] = []
+        moments: list[datetime] = []
+        problems = [*chosen.problems]
+        for stored in _stream(conn, layout, tenant, chosen, list(chosen.ids)):
+            try:
+                workflows.append(portable(to_workflow(stored, {}), chosen.keys_by_id))
+            except DatabaseError as error:
+                problems.append(_left_out(error, stored))
+                continue
+            moments.append(exported_at(stored))
+    _refuse_asked(request, problems)
+    if not workflows:
+        raise InputError(
+            "there is no workflow to export", code="WORKFLOW_NOT_FOUND", hint="a bundle holds at least one"
+        )
+    workflows.sort(key=lambda workflow: workflow.key)
+    return file_bytes(workflows, max(moments), request.syntax), tuple(problems)
+
+
+def _choose(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, patterns: tuple[str, ...]) -> _Chosen:
+    keys_by_id: dict[str, str] = {}
+    rows: dict[str, list[str]] = {}
+    problems: list[Problem] = []
+    for workflow_id, key in read_ids(conn, layout, tenant):
+        problem = key_problem(workflow_id, key)
+        if problem is None and key is not None:
+            keys_by_id[workflow_id] = key
+            rows.setdefault(key, []).append(workflow_id)
+        elif problem is not None:
+            problems.append(problem)
+    unowned = count_null_tenants(conn, layout)
+    if unowned:
+        problems.append(
+            Problem(code="NULL_TENANT", severity="warning", message=f"{unowned} workflows belong to no tenant (NULL)")
+        )
+    wanted = {key for key in rows if not patterns or any(fnmatchcase(key, p) for p in patterns)}
+    _refuse_unknown(patterns, rows)
+    ambiguous = {key: rows[key] for key in sorted(wanted) if len(rows[key]) > 1}
+    if ambiguous and patterns:
+        raise Conflict(
+            f"{len(ambiguous)} of these keys have several rows: {', '.join(ambiguous)}",
+            code="AMBIGUOUS_KEY",
+            hint="give all rows but one another key (or NULL)",
+            details={"workflowIds": ambiguous},
+        )
+    problems += [
+        Problem(code="AMBIGUOUS_KEY", severity="warning", key=key, message=f"has several rows: {', '.join(ids)}; left out")
+        for key, ids in ambiguous.items()
+    ]
+    ids = {rows[key][0] for key in wanted if key not in ambiguous}
+    return _Chosen(keys_by_id, ids, not patterns, tuple(problems), frozenset(rows))
+
+
+def _refuse_unknown(patterns: tuple[str, ...], rows: Mapping[str, object]) -> None:
+    unknown = [p for p in patterns if not any(fnmatchcase(key, p) for key in rows)]
+    if unknown:
+        raise InputError(
+            f"the database has no workflow {', '.join(unknown)}",
+            code="WORKFLOW_NOT_FOUND",
+            hint="`wfsync export --all --check` lists what there is",
+            details={"keys": unknown},
+        )
+
+
+def _refuse_asked(request: ExportRequest, problems: list[Problem]) -> None:
+    """Rows that cannot be exported cost an error only when they were asked for by name."""
+    asked = [p for p in problems if p.code == "INVALID_ROW" and p.key is not None and p.key in request.patterns]
+    if asked:
+        raise InputError("a row that was asked for is no portable workflow", code="INVALID_ROW", problems=asked)
+
+
+def _present(to: Destination) -> DesiredState:
+    if to.loading is None or not to.loading.source.entries:
+        return DesiredState(None, {}, ())
+    return DesiredState(None, {}, (), to.loading.source.reader, {e.label: e for e in to.loading.source.entries})
+
+
+def _digests(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, chosen: _Chosen) -> dict[str, str]:
+    rows = stream(conn, layout, tenant, ids=None if chosen.everything else sorted(chosen.ids))
+    return {row.workflow_id: reduce_row(row, chosen.keys_by_id)[0].digest for row in rows if row.workflow_id in chosen.ids}
+
+
+def _stream(
+    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, chosen: _Chosen, ids: Collection[str]
+) -> Iterator[StoredWorkflow]:
+    if not ids:
+        return
+    everything = chosen.everything and len(ids) == len(chosen.ids)
+    wanted = frozenset(ids)
+    for row in stream(conn, layout, tenant, ids=None if everything else sorted(ids)):
+        if row.workflow_id in wanted:
+            yield row
+
+
+def _is_equal(present: DesiredState, key: str, digest: str | None) -> bool:
+    item = present.by_key.get(key)
+    return item is not None and item.digest == digest
+
+
+def _entry(key: str, present: DesiredState) -> Entry | None:
+    item = present.by_key.get(key)
+    return present.entries[item.file] if item is not None else None
+
+
+def _path(key: str, present: DesiredState, request: ExportRequest, to: Destination) -> str:
+    entry = _entry(key, present)
+    return entry.path if entry is not None else path_for("" if to.directory == "." else to.directory, key, request.syntax)
+
+
+def _file(
+    workflow: Workflow, moment: datetime, present: DesiredState, request: ExportRequest, to: Destination
+) -> tuple[ExportItem, bytes | None, Problem | None]:
+    """The item, the bytes to write (None: leave the file alone), and what a person should know."""
+    path = _path(workflow.key, present, request, to)
+    entry = _entry(workflow.key, present)
+    label = entry.label if entry is not None else os.path.relpath(f"{to.root}/{path}")
+    data = file_bytes([workflow], moment, syntax_of(path))
+    if entry is None:
+        state: ExportState = "created"
+        if os.path.isfile(f"{to.root}/{path}"):  # noqa: PTH113 - one of 10 000; ignored by git, so not among the entries
+            with open(f"{to.root}/{path}", "rb") as file:  # noqa: PTH123
+                old = file.read(len(data) + 1)
+            if old == data:
+                return ExportItem(workflow.key, label, "unchanged"), None, None
+            state = "updated"
+        return ExportItem(workflow.key, label, state), data, None
+    if syntax_of(path) == "yaml" and not request.drop_comments and _has_comments(present.text(entry.label)):
+        return ExportItem(workflow.key, label, "kept"), None, _comments(workflow.key, label)
+    return ExportItem(workflow.key, label, "updated"), data, None
+
+
+def _has_comments(data: bytes) -> bool:
+    from wfsync.bundle.yaml_text import has_comments  # noqa: PLC0415 - imports yaml
+
+    return has_comments(data)
+
+
+def _comments(key: str, label: str) -> Problem:
+    return Problem(
+        code="COMMENTS_KEPT",
+        severity="warning",
+        key=key,
+        message="differs from the database, but the file has comments that an export would lose; it was left alone",
+        place=Place(label),
+        hint="carry the change over by hand, or export with --drop-comments",
+    )
+
+
+def _left_out(error: DatabaseError, stored: StoredWorkflow) -> Problem:
+    return Problem(code=error.code, severity="warning", message=error.message, key=stored.key, hint=error.hint)
+
+
+def _without_row(present: DesiredState, chosen: _Chosen, request: ExportRequest) -> list[ExportItem]:
+    return [
+        ExportItem(key, item.file, "no_row")
+        for key, item in present.by_key.items()
+        if key not in chosen.known and (not request.patterns or any(fnmatchcase(key, p) for p in request.patterns))
+    ]
+
+
+def _require_commit(to: Destination, written: list[str]) -> None:
+    """Refuse before anything is written what could not be committed afterwards."""
+    from wfsync.repo.commit import check_commit  # noqa: PLC0415 - imports pygit2
+
+    check_commit(to.root, written)
+
+
+def commit_report(report: ExportReport, to: Destination, message: str) -> str | None:
+    """Commit the files that ``report`` names as written; the commit's id, None when they are as in HEAD."""
+    from wfsync.repo.commit import commit_paths  # noqa: PLC0415 - imports pygit2
+
+    return commit_paths(to.root, report.written, message)

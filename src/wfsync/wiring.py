@@ -1,0 +1,201 @@
+"""Settings → concrete objects: the only place that picks a repository, a server and a tenant for a command."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wfsync.bundle.load import LoadOptions
+from wfsync.bundle.registry import Registry, parse_registry
+from wfsync.config import Config, DatabaseChoice, parse_config, read_config, resolve_config
+from wfsync.errors import ConfigError
+from wfsync.repo.layout import is_under, reserved_keys
+from wfsync.repo.opening import open_repository
+from wfsync.repo.source import CONFIG_NAME, Repository, Source
+
+if TYPE_CHECKING:
+    from wfsync.plan.model import TargetRef
+    from wfsync.store.connection import Connection
+    from wfsync.store.layout import InstanceLayout, Tenant
+    from wfsync.store.target import Target
+
+__all__ = ["Session", "Workspace", "embedded_root", "lacks_tables", "open_session", "open_target", "open_workspace", "repository_root"]
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A repository with its configuration: where bundles are, and under which rules they are read."""
+
+    repository: Repository
+    config: Config
+    config_path: str | None
+    """Of ``wfsync.yaml`` in the repository; None where there is none, or where it lies outside."""
+    directory: str
+    """Of the bundles, relative to the repository's root."""
+
+    @property
+    def registry_path(self) -> str | None:
+        """Of the registry file in the repository, if the configuration names one."""
+        return None if self.config.registry is None else self._beside_config(self.config.registry)
+
+    def own_files(self) -> frozenset[str]:
+        """The repository's own files, which are no bundles."""
+        return frozenset(p for p in (self.config_path, self.registry_path) if p is not None)
+
+    def source(self, *, allow_empty: bool = False) -> Source:
+        """The bundle files."""
+        return self.repository.source(self.directory, exclude=self.own_files(), allow_empty=allow_empty)
+
+    def registry(self) -> Registry | None:
+        """What the instance offers according to the registry file; None when the configuration names none.
+
+        Raises `ConfigError` when the file is missing and `InputError` when it is wrong.
+        """
+        path = self.registry_path
+        if path is None:
+            return None
+        data = self.repository.read_file(path)
+        if data is None:
+            raise ConfigError(
+                f"the registry file {self.repository.label(path)} does not exist",
+                code="REGISTRY_MISSING",
+                hint="correct `registry:` in wfsync.yaml, or add the file",
+            )
+        return parse_registry(data, self.repository.label(path))
+
+    def load_options(self) -> LoadOptions:
+        """The rules under which this repository's files are read."""
+        reserved = reserved_keys(self.own_files() | {CONFIG_NAME})
+        return LoadOptions(definitions=self.config.definitions, reserved=reserved, registry=self.registry())
+
+    def _beside_config(self, path: str) -> str:
+        base = posixpath.dirname(self.config_path or "")
+        return posixpath.normpath(posixpath.join(base, path))
+
+
+def open_workspace(
+    start: Path | None, *, rev: str | None, config_option: str | None, environ: Mapping[str, str]
+) -> Workspace:
+    """Open the repository around ``start`` (else the working directory) and read its configuration.
+
+    The bundles are those of the configuration's ``directory``, unless ``start`` was given and lies elsewhere or deeper:
+    then they are those of ``start``. With ``rev`` the configuration comes from that revision, too, unless named.
+    """
+    repository = open_repository(start if start is not None else Path.cwd(), rev=rev)
+    config, config_path = _read_config(repository, config_option, environ)
+    here = repository.relative(repository.start) or ""
+    if config_path is None:
+        return Workspace(repository, config, None, here or ".")
+    configured = posixpath.normpath(posixpath.join(posixpath.dirname(config_path), config.directory))
+    if start is not None and here not in ("", ".") and not is_under(configured, here) and configured != here:
+        return Workspace(repository, config, config_path, here)
+    return Workspace(repository, config, config_path, configured)
+
+
+def _read_config(
+    repository: Repository, option: str | None, environ: Mapping[str, str]
+) -> tuple[Config, str | None]:
+    if option is not None or environ.get("WFSYNC_CONFIG", "").strip():
+        path = resolve_config(option, environ, Path(repository.start), None)
+        if path is not None:
+            inside = repository.relative(path.resolve())
+            if inside is None:
+                raise ConfigError(
+                    f"{path} lies outside the repository {repository.root}",
+                    hint="the configuration names folders relative to itself, so it belongs into the repository",
+                )
+            return read_config(path), inside
+    found = repository.find_upward(CONFIG_NAME)
+    if found is None:
+        return Config(), None
+    data = repository.read_file(found)
+    if data is None:
+        return Config(), None
+    return parse_config(data, repository.label(found)), found
+
+
+def repository_root(start: Path) -> str:
+    """Root of the repository around ``start``: the work tree, the bare repository, or the folder itself."""
+    from wfsync.errors import RepositoryError
+
+    try:
+        return open_repository(start).root
+    except RepositoryError as error:
+        if error.code != "BARE_REPOSITORY":
+            raise
+        return open_repository(start, rev="HEAD").root
+
+
+def embedded_root(repository_root: str) -> Path:
+    """Where the embedded server of a repository lives."""
+    return Path(repository_root) / ".wfsync"
+
+
+def open_target(choice: DatabaseChoice, repository_root: Callable[[], str], announce: Callable[[str], None]) -> Target:
+    """The database that ``choice`` names; starts the embedded server when it names none, and says so."""
+    from wfsync.store.target import Target
+
+    if choice.kind == "named":
+        return Target("named", choice.conninfo or "")
+    from wfsync.store.embedded import EmbeddedServer
+
+    root = embedded_root(repository_root())
+    announce(f"no database is named: using the embedded PostgreSQL in {root}")
+    return Target("embedded", EmbeddedServer(root).start().conninfo())
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An open connection, the shape of the instance behind it, and whose rows are meant."""
+
+    conn: Connection
+    target: Target
+    layout: InstanceLayout
+    tenant: Tenant | None
+
+    def reference(self) -> TargetRef:
+        """How a plan names this target."""
+        from wfsync.plan.model import TargetRef
+
+        tenant = self.tenant.value if self.tenant is not None else None
+        return TargetRef(self.target.display(), tenant, self.layout.name, self.target.kind)
+
+
+def lacks_tables(target: Target) -> bool:
+    """True when ``target`` is the embedded server and its tables are missing or behind this wfsync."""
+    if target.kind != "embedded":
+        return False
+    from wfsync.store.connection import connect
+    from wfsync.store.migrate import pending
+
+    with connect(target, read_only=True) as conn:
+        return bool(pending(conn))
+
+
+@contextmanager
+def open_session(
+    target: Target, tenant: str | None, *, for_write: bool = False, upgrade: bool = False
+) -> Iterator[Session]:
+    """Connect to ``target`` and find out what it is.
+
+    ``for_write`` wants tables to write to; ``upgrade`` creates or migrates them first where the server is the embedded
+    one (a named database is never migrated without `wfsync db upgrade`).
+    """
+    from wfsync.store.connection import connect
+    from wfsync.store.layout import detect, resolve_tenant
+    from wfsync.store.migrate import pending
+    from wfsync.store.migrate import upgrade as migrate
+
+    conn = connect(target, read_only=not (for_write or upgrade))
+    try:
+        if upgrade and target.kind == "embedded" and pending(conn):
+            migrate(conn)
+        layout = detect(conn)
+        layout.require_readable()
+        yield Session(conn, target, layout, resolve_tenant(conn, layout, tenant, for_write=for_write))
+    finally:
+        conn.close()
