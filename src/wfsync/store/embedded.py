@@ -1,11 +1,12 @@
 """The embedded PostgreSQL: a whole server under ``.wfsync/`` of the repository, started on demand and shared.
 
-Specification: design/libraries.md, "Embedded PostgreSQL"; cli.md, ``db status|url|stop|reset``. Read `EmbeddedServer` first;
-`binaries` finds the programs, `embedded_places` says where things are and whom they may be trusted to, `embedded_account`
-who runs the server, `embedded_process` starts and ends it, `embedded_wire` asks whether it answers.
+Specification: design/libraries.md, "Embedded PostgreSQL"; cli.md, ``db status|url|stop|reset``. Read `EmbeddedServer`
+first; `binaries` finds the programs, `embedded_places` says where things are and whom they may be trusted to,
+`embedded_account` who runs the server, `embedded_process` starts and ends it, `embedded_wire` asks whether it answers.
 
-The server outlives the command that started it, until ``wfsync db stop``. It has no network address, trusts whoever reaches
-its socket, and keeps the socket in a folder of mode 0700. No module here imports the driver: a warm start costs milliseconds.
+The server outlives the command that started it, until ``wfsync db stop``. It has no network address, trusts whoever
+reaches its socket, and keeps the socket in a folder of mode 0700. No module here imports the driver: a warm start
+costs milliseconds.
 """
 
 from __future__ import annotations
@@ -59,15 +60,29 @@ class Endpoint:
     database: str = DATABASE
 
     def conninfo(self) -> str:
-        """libpq's ``keyword=value`` text. Connect without the ``PG*`` variables: some of them have no keyword to win over."""
-        words = {"host": str(self.socket_dir), "hostaddr": "", "port": str(self.port), "user": self.user,
-                 "dbname": self.database, "options": "", "sslmode": "disable", "gssencmode": "disable",
-                 "channel_binding": "disable", "target_session_attrs": "any"}  # fmt: skip
+        """The address as libpq's ``keyword=value`` text.
+
+        Connect without the ``PG*`` variables all the same: some of them (``PGSERVICE``) no keyword can override.
+        """
+        words = {
+            "host": str(self.socket_dir),
+            "hostaddr": "",
+            "port": str(self.port),
+            "user": self.user,
+            "dbname": self.database,
+            "options": "",
+            "sslmode": "disable",
+            "gssencmode": "disable",
+            "channel_binding": "disable",
+            "target_session_attrs": "any",
+        }
         return " ".join(f"{name}={_quoted(value)}" for name, value in words.items())
 
     def url(self) -> str:
         """The same as a URL, for people and for ``psql``."""
-        return f"postgresql://{self.user}@/{self.database}?host={quote(str(self.socket_dir), safe='/')}&port={self.port}"
+        return (
+            f"postgresql://{self.user}@/{self.database}?host={quote(str(self.socket_dir), safe='/')}&port={self.port}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

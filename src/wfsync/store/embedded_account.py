@@ -1,7 +1,7 @@
 """The account that the embedded server runs as.
 
-PostgreSQL refuses to run as root. A plain user runs it himself; root runs it as an account that exists already and has no
-privileges. No account is ever created (design/libraries.md, "Embedded PostgreSQL").
+PostgreSQL refuses to run as root. A plain user runs it himself; root runs it as an account that exists already and has
+no privileges. No account is ever created (design/libraries.md, "Embedded PostgreSQL").
 """
 
 from __future__ import annotations
@@ -30,8 +30,13 @@ class Account:
     switch: bool
 
     def run(
-        self, command: Sequence[str | Path], *, stdout: int = subprocess.PIPE, stderr: int | IO[bytes] = subprocess.PIPE,
-        timeout: float = 120.0, keep: Sequence[int] = (),
+        self,
+        command: Sequence[str | Path],
+        *,
+        stdout: int = subprocess.PIPE,
+        stderr: int | IO[bytes] = subprocess.PIPE,
+        timeout: float = 120.0,
+        keep: Sequence[int] = (),
     ) -> subprocess.CompletedProcess[bytes]:
         """Runs ``command`` as this account, cut off from the terminal, with a clean environment and a private umask.
 
@@ -40,9 +45,19 @@ class Account:
         """
         identity: dict[str, Any] = {"user": self.uid, "group": self.gid, "extra_groups": []} if self.switch else {}
         return subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, timeout=timeout, check=False, cwd="/",
-            env=ENVIRONMENT, umask=0o077, start_new_session=True, pass_fds=keep, **identity,
-        )  # fmt: skip
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            timeout=timeout,
+            check=False,
+            cwd="/",
+            env=ENVIRONMENT,
+            umask=0o077,
+            start_new_session=True,
+            pass_fds=keep,
+            **identity,
+        )
 
     def works(self) -> bool:
         """True when this process may become the account (it may not inside a container that maps few users)."""
@@ -90,9 +105,10 @@ def server_account(data_dir: Path) -> Account:
             return account
     raise start_failed(
         "PostgreSQL refuses to run as root, and none of the accounts "
-        + ", ".join(CANDIDATES) + " can be used on this machine",
+        + ", ".join(CANDIDATES)
+        + " can be used on this machine",
         hint="run wfsync as a plain user",
-    )  # fmt: skip
+    )
 
 
 def _unprivileged() -> Iterator[Account]:

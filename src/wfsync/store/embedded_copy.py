@@ -1,7 +1,7 @@
 """A private copy of the server programs, for root whose own are out of the server account's reach.
 
-A virtual environment below ``/root`` (mode 0700) cannot be entered by the account that runs the server, and parents are never
-chmod'ed. The copy lies where only root writes; it is used again only if it still does.
+A virtual environment below ``/root`` (mode 0700) cannot be entered by the account that runs the server, and parents
+are never chmod'ed. The copy lies where only root writes; it is used again only if it still does.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _copy(folder: Path, place: Path) -> None:
 
 
 def _inside(path: Path) -> Path:
-    """Where ``<site>/<package>/<prefix>/…`` lies in a copy: the wheel's library path leads to ``<package>.libs`` beside it."""
+    """Where ``<site>/<package>/<prefix>/…`` lies in a copy: the programs look for ``<package>.libs`` beside it."""
     return path.relative_to(_package(path).parent)
 
 

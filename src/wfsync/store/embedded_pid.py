@@ -1,7 +1,7 @@
 """Which process serves a data folder.
 
-The number in ``postmaster.pid`` proves nothing, since the system gives numbers out again: a process is taken for the server
-of a folder only if it is PostgreSQL and works *in* that folder.
+The number in ``postmaster.pid`` proves nothing, since the system gives numbers out again: a process is taken for the
+server of a folder only if it is PostgreSQL and works *in* that folder.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """Where the embedded server keeps its files, and whom those places may be trusted to.
 
-The home is normally ``<repository>/.wfsync``: the lock, the log, ``data`` and the socket's folder ``run``. Two things move it:
+The home is normally ``<repository>/.wfsync``: the lock, the log, ``data`` and the socket's folder ``run``. Two things
+move it:
 
-* As root the server runs as another account. If that account cannot reach the repository, or if somebody else than root can
-  write a parent folder (root would then follow names that others control), the home is a folder below `SYSTEM_BASES`,
-  where only root writes. Parents are never chmod'ed.
+* As root the server runs as another account. If that account cannot reach the repository, or if somebody else than
+  root can write a parent folder (root would then follow names that others control), the home is a folder below
+  `SYSTEM_BASES`, where only root writes. Parents are never chmod'ed.
 * A socket's path may have about 100 bytes. A longer one goes to a short private folder with an unpredictable name.
 
-Whatever is recorded or found again is judged afresh each time: owner, mode, no symbolic link. A repository can carry any file
-but none of mode 0400, so only such files count as written by us on this machine.
+Whatever is recorded or found again is judged afresh each time: owner, mode, no symbolic link. A repository can carry
+any file but none of mode 0400, so only such files count as written by us on this machine.
 """
 
 from __future__ import annotations
@@ -142,8 +143,8 @@ def forget_home(root: Path, home: Home) -> None:
 def socket_folder(home: Home) -> Path | None:
     """The folder of the server's socket if one exists that can be trusted, else None.
 
-    It is a real folder of mode 0700 that belongs to the account that runs the server: nobody else can have put the socket
-    there, and with local trust whoever reaches it is superuser.
+    It is a real folder of mode 0700 that belongs to the account that runs the server: nobody else can have put the
+    socket there, and with local trust whoever reaches it is superuser.
     """
     if fits(home.run):
         return home.run if _is_private(home.run, home) else None
@@ -223,10 +224,10 @@ def write_ours(path: Path, value: Any) -> None:
 
 
 def only_root_writes(path: Path) -> bool:
-    """True when nobody but root can change what ``path`` names: it and every parent belong to root and are closed to others.
+    """True when nobody but root can change what ``path`` names: it and its parents are root's, and closed to others.
 
-    A sticky folder such as ``/tmp`` is fine as a parent: what root made in it nobody else can move. ``path`` itself need
-    not exist.
+    A sticky folder such as ``/tmp`` is fine as a parent: what root made in it nobody else can move. ``path`` itself
+    need not exist.
     """
     resolved = path.parent.resolve() / path.name
     for place in (resolved, *resolved.parents):
@@ -306,11 +307,13 @@ def _pointer(root: Path) -> Path:
 
 
 def _home_of_untrusted(root: Path) -> Home:
-    """Root's home for a repository that others can write: nothing in there is believed, so the name follows from the path."""
+    """Root's home for a repository that others can write: named after the path, for nothing in there is believed."""
     base = next((base for base in SYSTEM_BASES if only_root_writes(base) and os.access(base.parent, os.W_OK)), None)
     if base is None:
         raise start_failed(
-            f"others than root can write {root.parent}, and {' and '.join(map(str, SYSTEM_BASES))} cannot be used instead",
+            f"others than root can write {root.parent}, and "
+            + " and ".join(map(str, SYSTEM_BASES))
+            + " cannot be used instead",
             hint="run wfsync as the account that owns the repository",
         )
     return Home(base / ("path-" + hashlib.sha256(os.fsencode(root)).hexdigest()[:16]))

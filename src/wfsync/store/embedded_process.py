@@ -1,7 +1,7 @@
 """The server's process: making its data folder, launching it, waiting for its answer, ending it.
 
-Only an answer on the socket proves that a server is up (`embedded_wire`). Which process it is, and whether an old one is
-still there, is `embedded_pid`'s business.
+Only an answer on the socket proves that a server is up (`embedded_wire`). Which process it is, and whether an old one
+is still there, is `embedded_pid`'s business.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ SETTINGS: Final = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "shared_buffers": "128MB",
-    # Committed data survives a kill -9 and a power cut: fsync, full_page_writes and synchronous_commit stay on. Given up
-    # are replication and archiving, which lets COPY into a new table skip the WAL.
+    # Committed data survives a kill -9 and a power cut: fsync, full_page_writes and synchronous_commit stay on. Given
+    # up are replication and archiving, which lets COPY into a new table skip the WAL.
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "max_wal_size": "2GB",
@@ -52,7 +52,8 @@ SETTINGS: Final = {
     "checkpoint_timeout": "15min",
     "jit": "off",
     "log_timezone": "UTC",
-    # Statements hold people's texts: the log names the error, never the statement.
+    # The server's own news only. Errors go to the client that made them; they and the statements hold people's texts.
+    "log_min_messages": "log",
     "log_min_error_statement": "panic",
     "log_checkpoints": "off",
 }
@@ -63,7 +64,8 @@ _TRANSIENT: Final = re.compile(
 
 
 def make_data(home: Home, binaries: Binaries, account: Account) -> None:
-    """Makes the data folder unless it is there. It appears complete or not at all: a killed initdb leaves no half of one.
+    """Makes the data folder unless it is there. It appears complete or not at all: a killed initdb leaves no half of
+    one.
 
     Raises OSError, DatabaseError(EMBEDDED_START_FAILED).
     """
@@ -165,8 +167,19 @@ def _initdb(folder: Path, binaries: Binaries, account: Account) -> None:
     locale = ["--locale=C"]
     if binaries.major >= 17:
         locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    command = [str(binaries.bin / "initdb"), "-D", str(folder), "-U", USER, "--encoding=UTF8", *locale,
-               "--auth-local=trust", "--auth-host=reject", "--no-instructions", "--no-sync"]  # fmt: skip
+    command = [
+        str(binaries.bin / "initdb"),
+        "-D",
+        str(folder),
+        "-U",
+        USER,
+        "--encoding=UTF8",
+        *locale,
+        "--auth-local=trust",
+        "--auth-host=reject",
+        "--no-instructions",
+        "--no-sync",
+    ]
     # --no-sync: until the system has written it (half a minute), a power cut can cost a database that was just made.
     try:
         done = account.run(command)
@@ -232,8 +245,8 @@ def _judge(home: Home, logged: int, waited: float) -> None:
 def _sweep(home: Home, socket_dir: Path) -> None:
     """Removes the names that a dead server left and that would stop the next one.
 
-    PostgreSQL takes any live process with the recorded number for its predecessor. Here it is known that none is; should
-    one be left after all, its shared memory segment still keeps a second server off the data.
+    PostgreSQL takes any live process with the recorded number for its predecessor. Here it is known that none is;
+    should one be left after all, its shared memory segment still keeps a second server off the data.
     """
     claimed = read_pid_file(home.data)
     if claimed is not None and _exists(claimed.pid):

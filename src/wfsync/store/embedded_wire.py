@@ -1,6 +1,7 @@
 """Just enough of PostgreSQL's protocol (version 3.0) to ask a local socket whether it answers, without a driver.
 
-The driver takes longer to import than this whole check; and only an answer proves that a server is up, never a pid file.
+The driver takes longer to import than this whole check; and only an answer proves that a server is up, never a pid
+file.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import struct
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 PROTOCOL: Final = 3 << 16
 CANNOT_CONNECT_NOW: Final = "57P03"
@@ -87,7 +88,7 @@ class _Session:
             self._socket.close()
             raise
 
-    def __enter__(self) -> _Session:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
