@@ -268,7 +268,7 @@ def _remove_leftovers(folder: str, *, locked: bool) -> None:
             continue  # not there, or not ours to read: then no temporary file of ours is in it
         for child in children:
             if child.is_dir(follow_symlinks=False):
-                if child.name != ".git":
+                if not child.name.startswith("."):  # no bundle is ever in a dot folder
                     folders.append(child.path)
             elif TEMPORARY.fullmatch(child.name) and child.stat(follow_symlinks=False).st_mtime <= newest:
                 os.unlink(child.path)

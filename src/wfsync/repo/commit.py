@@ -196,7 +196,7 @@ def _signature(repository: pygit2.Repository, role: str) -> pygit2.Signature:
 def _by_libgit2(ready: _Ready, message: str) -> str | None:
     author, committer = _signatures(ready.repository)
     repository, index, head = ready.repository, ready.repository.index, ready.head
-    with git.errors("add the files to the index"):
+    with git.errors("add the files to the index", code="COMMIT_FAILED"):
         before = {path: _entry(index, path) for path in ready.paths}
         tree = Index()
         if head is not None:
@@ -211,13 +211,13 @@ def _by_libgit2(ready: _Ready, message: str) -> str | None:
         # committed are harmless, while the reverse would look like staged deletions.
         index.write()
     try:
-        with git.errors("commit"):
+        with git.errors("commit", code="COMMIT_FAILED"):
             parents = [head.id] if head is not None else []
             return str(repository.create_commit("HEAD", author, committer, message, tree_id, parents))
-    except RepositoryError as error:
+    except RepositoryError:
         with git.errors("restore the index"):
             _restore(index, before)
-        raise RepositoryError(error.message, code="COMMIT_FAILED", hint=error.hint) from error
+        raise
 
 
 def _restore(index: Index, before: Mapping[str, IndexEntry | None]) -> None:

@@ -69,6 +69,6 @@ class Folder:
         exists = files.is_folder(self.root, directory)
         if exists:
             found = scan(self.root, directory, exclude, Everything(), self.label)
-        if not allow_empty and not found.entries and not found.problems:
+        if not allow_empty and found.is_empty:
             raise files.no_directory(self.label(directory), missing=not exists)
         return finish(found, SourceInfo(self.root, directory or "."), Reader(self.root, None))

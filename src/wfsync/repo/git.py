@@ -49,18 +49,20 @@ _UNSUPPORTED: Final = {
     "unsupported extension": "the repository uses a feature of git that libgit2 cannot read",
 }
 
+_NO_HOME: Final = re.compile(r"failed to stat '.*(\.gitconfig|git/config)'")
+
 
 @contextmanager
-def errors(doing: str) -> Iterator[None]:
+def errors(doing: str, *, code: str | None = None) -> Iterator[None]:
     """Turn what libgit2 raises into a `RepositoryError`; ``doing`` completes "git cannot …"."""
     try:
         yield
     # pygit2's errors derive from KeyError and ValueError in part, and names that are not UTF-8 raise UnicodeError.
     except (pygit2.GitError, OSError, KeyError, ValueError) as error:
-        raise _translated(error, doing) from error
+        raise _translated(error, doing, code) from error
 
 
-def _translated(error: BaseException, doing: str) -> RepositoryError:
+def _translated(error: BaseException, doing: str, code: str | None) -> RepositoryError:
     text = str(error.args[0]) if error.args and not isinstance(error, OSError) else str(error)
     owned = _OWNER.search(text)
     if owned:
@@ -74,9 +76,12 @@ def _translated(error: BaseException, doing: str) -> RepositoryError:
     for sign, hint in _UNSUPPORTED.items():
         if sign in text:
             return RepositoryError(f"git cannot {doing}: {text}", code="REPOSITORY_UNSUPPORTED", hint=hint)
-    return RepositoryError(
-        f"git cannot {doing}: {text}", code="REPOSITORY", hint="`git status` and `git fsck` may say more"
-    )
+    hint = "`git status` and `git fsck` may say more"
+    if _NO_HOME.search(text):
+        hint = "git's own settings cannot be read: set HOME to a folder of this user"
+    elif "index is locked" in text:
+        hint = "another git is at work, or one crashed: if none is running, remove index.lock in the git folder"
+    return RepositoryError(f"git cannot {doing}: {text}", code=code, hint=hint)
 
 
 def discover(folder: str) -> str | None:

@@ -80,7 +80,7 @@ class Revision:
         if tree is not None:
             with git.errors(f"read {directory or 'the root'} at {self.rev}"):
                 self._walk(tree, f"{directory}/" if directory else "", exclude, found)
-        if not allow_empty and not found.entries and not found.problems:
+        if not allow_empty and found.is_empty:
             raise files.no_directory(f"{self.label(directory)} at {self.rev}", missing=tree is None)
         info = SourceInfo(
             root=self.root,

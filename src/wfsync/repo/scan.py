@@ -55,6 +55,11 @@ class Found:
     ignored: int = 0
     """Files with a bundle's suffix that the view leaves out."""
 
+    @property
+    def is_empty(self) -> bool:
+        """True when there is neither a bundle nor a fault; warnings alone do not make a directory less empty."""
+        return not self.entries and not any(problem.is_error for problem in self.problems)
+
     def add(self, entry: Entry, *, pointer: bool) -> None:
         """Take the entry, or what keeps it from being read: its name, its size, or that it is an LFS ``pointer``."""
         problem = _fault(entry, pointer=pointer)

@@ -95,7 +95,7 @@ class WorkTree(Folder):
             status = self._git.status(untracked_files="all", ignored=False)
         found = self._scan(directory, exclude, rows, status) if exists else Found()
         self._add_index(found, rows, directory, exclude)
-        if not allow_empty and not found.entries and not found.problems:
+        if not allow_empty and found.is_empty:
             hint = f"{found.ignored} files there are ignored by .gitignore" if found.ignored else None
             raise files.no_directory(self.label(directory), missing=not exists, hint=hint)
         commit = git.head_commit(self._git)
@@ -104,7 +104,7 @@ class WorkTree(Folder):
             directory=directory or ".",
             commit=str(commit.id) if commit else None,
             branch=git.branch_of(self._git),
-            dirty=_is_dirty(status, rows, directory, exclude),
+            dirty=self._is_dirty(status, rows, directory, exclude),
         )
         return finish(found, info, Reader(self.root, self._git.path))
 
@@ -148,18 +148,20 @@ class WorkTree(Folder):
             size, pointer = git.blob_size(self._git, row.blob_id)
             found.add(Entry(row.path, label, size, row.blob_id), pointer=pointer)
 
+    def _is_dirty(
+        self, status: Mapping[str, int], rows: list[git.IndexRow], directory: str, exclude: frozenset[str]
+    ) -> bool:
+        """Whether bundles, or the files in ``exclude`` (config, registry), differ from HEAD, as git sees it.
 
-def _is_dirty(status: Mapping[str, int], rows: list[git.IndexRow], directory: str, exclude: frozenset[str]) -> bool:
-    """Whether bundles, or the files in ``exclude`` (config, registry), differ from HEAD, as git sees it.
-
-    libgit2 calls a skip-worktree file that is absent deleted; git does not, and neither do we.
-    """
-    assumed = {row.path for row in rows if row.assumed}
-    for path, state in status.items():
-        if path in assumed and state == FileStatus.WT_DELETED:
-            continue
-        if path in exclude or is_bundle(path, directory):
-            return True
-        if is_under(path.rstrip("/"), directory) and state != FileStatus.WT_NEW:
-            return True
-    return False
+        libgit2 calls a skip-worktree file that is absent deleted; git does not, and neither do we.
+        """
+        assumed = {row.path for row in rows if row.assumed}
+        for path, state in status.items():
+            own = path in exclude
+            if state == FileStatus.WT_DELETED and (path in assumed or (own and self._assumed_blob(path))):
+                continue
+            if own or is_bundle(path, directory):
+                return True
+            if is_under(path.rstrip("/"), directory) and state != FileStatus.WT_NEW:
+                return True
+        return False
