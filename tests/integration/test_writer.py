@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -71,7 +72,7 @@ def _written(s: Session, *rows: NewWorkflow) -> None:
 
 def test_what_is_inserted_is_read_back(instance: Session) -> None:
     trigger = {"type": "event", "eventName": "X", "n": 1.50}
-    everything = {
+    everything: dict[str, Any] = {
         "description": "tab\tnew\nline back\\slash",
         "payloadSchemaMode": None,
         "pinnedPayloadSchemaRef": "p",
@@ -258,7 +259,7 @@ def test_a_layout_with_fewer_columns_is_written_and_read(database: Databases) ->
         s.write(new(1, failureRateThreshold=0.1))
         (stored,) = s.read()
         assert (stored.status, stored.updated_at, stored.versions[0].version_id) == ("published", None, "")
-        assert stored.metadata | {"failureRateThreshold": 0.5} == METADATA
+        assert {**stored.metadata, "failureRateThreshold": 0.5} == METADATA
         assert stored.metadata["failureRateThreshold"] == "0.5"
         row = new(1)
         with write_transaction(s.conn, 5):

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from wfsync.bundle.canonical import compact_bytes, parse_exact
+from wfsync.bundle.canonical import canonical_bytes, compact_bytes, parse_exact
 from wfsync.bundle.model import MAX_DEPTH, MAX_KEY_LENGTH, Json, JsonObject, PublishedVersion, Workflow
 from wfsync.bundle.numbers import parse_number
 from wfsync.bundle.references import is_uuid, rewrite
@@ -34,6 +34,9 @@ _ABOVE_VERSION: Final = 5
 _ABOVE_METADATA: Final = 4
 _MAX_THRESHOLD: Final = Decimal("999.99")
 _NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_STRIDE: Final = 100
+_DIGITS_AHEAD: Final = re.compile(rb"[0-9]{3}")
+_LONG_NUMBER: Final = re.compile(rb"[0-9]{309}")
 _OBJECTS: Final = ("trigger", "retentionPolicyOverride")
 _REQUIRED_TEXT: Final = ("name", "payloadSchemaRef")
 _FLAGS: Final = ("isSystem", "isVisible", "isPaused", "autoPauseOnFailure")
@@ -154,10 +157,25 @@ def _document(data: bytes, above: int, where: str, faults: list[str]) -> Json:
         # jsonb is always valid JSON: what remains is a number that no double can hold, or nesting beyond the parser's.
         faults.append(f"{where} has a number beyond binary64, or is nested deeper than {MAX_DEPTH} levels")
         return _UNREADABLE
+    if _DIGITS_AHEAD.search(data[::_STRIDE]) and _LONG_NUMBER.search(data) and not _has_text(tree):
+        faults.append(f"{where} has a number beyond binary64")
+        return _UNREADABLE
     if data.count(b"{") + data.count(b"[") > MAX_DEPTH - above and _is_deep(tree, MAX_DEPTH - above):
         faults.append(f"{where} is nested deeper than a file may be ({MAX_DEPTH} levels)")
         return _UNREADABLE
     return tree
+
+
+def _has_text(tree: Json) -> bool:
+    """False when a number is beyond binary64: jsonb writes 1e400 with all its digits, which read as a large integer.
+
+    Asked only where 309 digits stand in a row, and that shows in every hundredth byte as three digits in a row.
+    """
+    try:
+        canonical_bytes(tree)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_deep(tree: Json, limit: int) -> bool:
