@@ -96,7 +96,7 @@ def _reachable(place: Path) -> bool:
 def _copy(place: Path) -> Path:
     import atexit
 
-    folder = Path(tempfile.mkdtemp(prefix="wfsync-test-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="wfs-programs-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     folder.chmod(0o755)
     package = place.parents[1]
@@ -180,7 +180,7 @@ def new_server(
     ``tcp`` lets it listen on a free port of 127.0.0.1, ``hba`` holds lines for such connections (default: password).
     ``copy_of`` makes a hot standby of a running server by pg_basebackup.
     """
-    folder = Path(tempfile.mkdtemp(prefix="wfsync-test-"))  # short: a socket's path has 107 bytes at most
+    folder = Path(tempfile.mkdtemp(prefix="wfs-server-"))  # short: a socket's path has 107 bytes at most
     account = _account()
     if account:
         os.chown(folder, account["user"], account["group"])

@@ -5,8 +5,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
+import time
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -230,6 +233,40 @@ class TestWriting:
                 copy.write_row([1])
                 raise RuntimeError
             assert one(conn, "SELECT count(*) FROM t") == 0
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_an_interrupted_statement_ends_in_the_server_too(self, empty: Database, number: signal.Signals) -> None:
+        class Stopped(BaseException):
+            pass
+
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            raise KeyboardInterrupt if number is signal.SIGINT else Stopped
+
+        def interrupt(pid: int) -> None:
+            with empty.connect() as other:
+                asleep = "SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
+                while other.execute(asleep, [pid]).fetchone() is None:
+                    pass
+            os.kill(os.getpid(), number)
+
+        before = signal.signal(number, stop)
+        try:
+            with connect(empty.target) as conn:
+                pid = conn.info.backend_pid
+                thread = threading.Thread(target=interrupt, args=(pid,))
+                thread.start()
+                with pytest.raises((KeyboardInterrupt, Stopped)), write_transaction(conn, 1):
+                    conn.execute("CREATE TABLE t ()")
+                    conn.execute("SELECT pg_sleep(60)")
+                thread.join(10)
+        finally:
+            signal.signal(number, before)
+        with empty.connect() as other:
+            running = "SELECT FROM pg_stat_activity WHERE pid = %s AND state <> 'idle'"
+            deadline = time.monotonic() + 10
+            while other.execute(running, [pid]).fetchone() is not None:
+                assert time.monotonic() < deadline, "the statement goes on without its client"
+            assert other.execute("SELECT to_regclass('t')").fetchone() == (None,)
 
 
 class TestAdvisoryLock:

@@ -179,6 +179,14 @@ class TestOpening:
         assert SECRET not in f"{fault} {fault.hint}"
         assert "\n" not in fault.message
 
+    @pytest.mark.parametrize("password", ["e", "password", "refused", "FATAL"])
+    def test_a_password_that_is_a_word_of_the_message(self, password: str) -> None:
+        target = Target("named", f"postgresql://ann:{password}@h/flows")
+        fault = explain_refusal(psycopg.OperationalError("connection failed: Connection refused"), target)
+        assert fault.code == "CONNECTION_REFUSED"
+        fault = explain(psycopg.errors.InsufficientPrivilege("permission denied for table t"), target, "reading")
+        assert "ON t TO ann" in str(fault.hint)
+
     def test_old_servers_are_refused(self) -> None:
         with pytest.raises(DatabaseError, match="PostgreSQL 13") as caught:
             require_version(130021)
@@ -301,6 +309,15 @@ class TestStatements:
                 pytest.fail("the block must not run")
             check(caught.value, "CONNECTION_LOST")
 
+    def test_the_connection_is_cut_between_the_last_statement_and_the_commit(self, flows: Database) -> None:
+        insert = "INSERT INTO workflow_definitions (name, draft_definition) VALUES ('x', '{}')"
+        with flows.connect() as other, closing(session(flows)) as conn:
+            with pytest.raises(DatabaseError) as caught, write_transaction(conn, 1):
+                conn.execute(insert)
+                other.execute("SELECT pg_terminate_backend(%s, 10000)", [conn.info.backend_pid])
+            check(caught.value, "CONNECTION_LOST")
+            assert other.execute("SELECT count(*) FROM workflow_definitions").fetchone() == (0,)
+
     def test_idle_for_too_long(self, flows: Database) -> None:
         options = "-c idle_in_transaction_session_timeout=20ms"
         conn = session(flows, options=options)
@@ -405,6 +422,8 @@ class TestStatements:
             ("57P02", DatabaseError, "CONNECTION_LOST"),
             ("57P03", DatabaseError, "SERVER_SHUTDOWN"),
             ("08006", DatabaseError, "CONNECTION_LOST"),
+            ("57P05", DatabaseError, "CONNECTION_LOST"),
+            ("42P01", DatabaseError, "DATABASE"),
             ("25P04", DatabaseError, "CONNECTION_LOST"),
             ("XX000", DatabaseError, "DATABASE"),
         ],
@@ -416,6 +435,17 @@ class TestStatements:
         assert fault.code == code
         assert SECRET not in f"{fault} {fault.hint}"
         assert "\n" not in fault.message
+
+
+def test_a_statement_that_a_standby_cannot_run() -> None:
+    error = psycopg.errors.FeatureNotSupported("cannot set transaction read-write mode during recovery")
+    check(explain(error, None, "writing"), "READ_ONLY_SERVER", "the database")
+
+
+def test_a_malformed_target_is_not_shown() -> None:
+    error = psycopg.errors.AdminShutdown("terminating connection")
+    fault = explain(error, Target("named", f"postgres//ann:{SECRET}@h"), "writing")
+    check(fault, "CONNECTION_LOST", "the connection to the database")
 
 
 def until(conn: psycopg.Connection, question: str, *values: object) -> None:

@@ -137,11 +137,11 @@ _RULES: Final = (
 
 def explain_refusal(error: psycopg.Error, target: Target) -> WfsyncError:
     """What a failed attempt to open a session on ``target`` means: an error with code and hint, without a secret."""
-    text = one_line(str(error), target.secrets())
-    if isinstance(error, psycopg.errors.ConnectionTimeout):
-        text = "timeout expired"
-    # Names that people choose must not be taken for words of the message: a host may be called ssl.example.com.
-    words = re.sub(r"\"[^\"]*\"|'[^']*'", "…", text)
+    raw = "timeout expired" if isinstance(error, psycopg.errors.ConnectionTimeout) else " ".join(str(error).split())
+    text = one_line(raw, target.secrets())
+    # Names that people choose must not be taken for words of the message: a host may be called ssl.example.com. And the
+    # words are sought in the raw text: a password may be a word of the message too.
+    words = re.sub(r"\"[^\"]*\"|'[^']*'", "…", raw)
     names = {
         "place": place(target),
         "user": user_of(target),

@@ -46,7 +46,8 @@ def is_lost(error: BaseException) -> bool:
 def explain(error: psycopg.Error, target: Target | None, doing: str) -> WfsyncError:
     """What ``error``, raised on an open session, means for people; repeats no secret, no DETAIL and no value."""
     secrets = target.secrets() if target else ()
-    fault = _Fault(error, one_line(error.diag.message_primary or str(error), secrets), target, doing)
+    raw = one_line(error.diag.message_primary or str(error), ())
+    fault = _Fault(error, raw, one_line(raw, secrets), target, doing)
     if is_lost(error):
         return _connection_lost(fault)
     state = error.sqlstate or ""
@@ -59,7 +60,10 @@ def explain(error: psycopg.Error, target: Target | None, doing: str) -> WfsyncEr
 @dataclass(frozen=True, slots=True)
 class _Fault:
     error: psycopg.Error
+    raw: str
+    """The server's sentence, to be matched and never shown: a password may be a word of it."""
     text: str
+    """The same without secrets."""
     target: Target | None
     doing: str
 
@@ -120,13 +124,13 @@ _DENIED: Final = re.compile(r"permission denied for (?P<kind>[a-z ]+?) (?P<name>
 
 def _permission_denied(fault: _Fault) -> WfsyncError:
     user = user_of(fault.target)
-    if "row-level security" in fault.text:
+    if "row-level security" in fault.raw:
         return DatabaseError(
             f"{fault.text}: the user {user} may not write this row",
             code="PERMISSION_DENIED",
             hint="Let the table's owner add a policy for this role, or use a role with BYPASSRLS.",
         )
-    found = _DENIED.search(fault.text)
+    found = _DENIED.search(fault.raw)
     kind, name = (found["kind"], found["name"].strip('"')) if found else ("", "")
     grants = {
         "schema": f"GRANT USAGE ON SCHEMA {name} TO {user};",
@@ -145,7 +149,7 @@ def _permission_denied(fault: _Fault) -> WfsyncError:
 
 
 def _canceled(fault: _Fault) -> WfsyncError:
-    if "user request" in fault.text:
+    if "user request" in fault.raw:
         return DatabaseError(
             f"somebody canceled the statement while {fault.doing}", code="QUERY_CANCELED", hint="Try again."
         )
@@ -232,7 +236,7 @@ def _other(fault: _Fault) -> WfsyncError:
     text = fault.text
     if state is None or state.startswith("22"):
         text = re.sub(r'"[^"]*"', "…", text)  # data exceptions, the server's and the driver's, quote the value
-    if state == "0A000" and "recovery" in text:
+    if state == "0A000" and "recovery" in fault.raw:
         return read_only_server(fault.target)
     return DatabaseError(
         f"the database failed while {fault.doing}: {text}" + (f" (SQLSTATE {state})" if state else ""),
