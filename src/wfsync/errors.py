@@ -12,7 +12,8 @@ A *problem* is a value: one fault in somebody's input, with its place. Errors ar
     ├── Conflict                a key exists without force, or the plan is stale (exit 3)
     └── Refused                 a policy or a brake says no (exit 4)
 
-Exit codes belong to the command line (``wfsync.cli.exit_codes``), HTTP status codes to the server; neither is stored here.
+Exit codes belong to the command line (``wfsync.cli.exit_codes``), HTTP status codes to the server; neither is stored
+here.
 """
 
 from __future__ import annotations

@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from wfsync.store.layout import InstanceLayout, Tenant
     from wfsync.store.target import Target
 
-__all__ = ["Session", "Workspace", "embedded_root", "lacks_tables", "open_session", "open_target", "open_workspace", "repository_root"]
+__all__ = [
+    "Session",
+    "Workspace",
+    "embedded_root",
+    "lacks_tables",
+    "open_session",
+    "open_target",
+    "open_workspace",
+    "repository_root",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +105,7 @@ def open_workspace(
     return Workspace(repository, config, config_path, configured)
 
 
-def _read_config(
-    repository: Repository, option: str | None, environ: Mapping[str, str]
-) -> tuple[Config, str | None]:
+def _read_config(repository: Repository, option: str | None, environ: Mapping[str, str]) -> tuple[Config, str | None]:
     if option is not None or environ.get("WFSYNC_CONFIG", "").strip():
         path = resolve_config(option, environ, Path(repository.start), None)
         if path is not None:

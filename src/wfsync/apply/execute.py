@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from wfsync.apply.outcome import Applied, Outcome
-from wfsync.apply.precondition import require_base, require_no_runs
+from wfsync.apply.precondition import Base, require_base, require_no_runs
 from wfsync.bundle import fingerprint
 from wfsync.bundle.canonical import compact_bytes, parse_exact
 from wfsync.bundle.model import JsonObject, Workflow
@@ -49,8 +49,8 @@ def execute(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, wor
     """Carry out ``work.plan`` on ``conn`` in one transaction: all of it or nothing.
 
     The caller has made sure that consent covers the plan. Raises `Conflict` (``STALE_PLAN``) when a row or a file moved
-    since the plan, `Refused` when a run began, `LockTimeout` when somebody else holds a lock for too long, `DatabaseError`
-    for all else; then everything was rolled back, except for `CommitUnknown`, which says so.
+    since the plan, `Refused` when a run began, `LockTimeout` when somebody else holds a lock for too long,
+    `DatabaseError` for all else; then everything was rolled back, except for `CommitUnknown`, which says so.
     """
     started = time.monotonic()
     changes = work.plan.changes
@@ -61,16 +61,8 @@ def execute(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, wor
         advisory_lock(conn, layout, tenant)
         lock_table_if_needed(conn, layout)
         lock_definitions(conn, layout, tenant, [c.workflow_id for c in changes if c.workflow_id is not None])
-        stored = require_base(
-            conn,
-            layout,
-            tenant,
-            changes,
-            keys_by_id=work.live.keys_by_id,
-            callees=documents.callees(),
-            replaced=replaced,
-            snapshot=work.snapshot,
-        )
+        base = Base(work.live.keys_by_id, documents.callees(), replaced, work.snapshot)
+        stored = require_base(conn, layout, tenant, changes, base)
         if not work.consent.allow_running:
             require_no_runs(conn, layout, tenant, changes)
         rows.delete(conn, layout, tenant, replaced)
@@ -78,7 +70,12 @@ def execute(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, wor
         updated = rows.update(conn, layout, tenant, documents.updates())
         rows.relink(conn, layout, tenant, _relinks(work, ids, stored))
     applied = tuple(_applied(change, ids) for change in changes)
-    return Outcome(work.plan, applied, inserted.versions + updated.versions_inserted + updated.versions_rewritten, time.monotonic() - started)
+    return Outcome(
+        work.plan,
+        applied,
+        inserted.versions + updated.versions_inserted + updated.versions_rewritten,
+        time.monotonic() - started,
+    )
 
 
 def _ids(work: Work) -> dict[str, str]:
@@ -123,9 +120,7 @@ class _Documents:
             for change in self.work.plan.changes:
                 if change.action == "overwrite":
                     row = self._row(change)
-                    yield rows.UpdateWorkflow(
-                        row.workflow_id, row.metadata, row.draft_version, row.draft, row.versions
-                    )
+                    yield rows.UpdateWorkflow(row.workflow_id, row.metadata, row.draft_version, row.draft, row.versions)
 
     def _row(self, change: Change) -> NewWorkflow:
         item = self.work.desired.by_key[change.key]
@@ -165,9 +160,7 @@ def _document(definition: JsonObject, workflow_id: str) -> bytes:
     return compact_bytes({**definition, "id": workflow_id})
 
 
-def _relinks(
-    work: Work, ids: Mapping[str, str], stored: Mapping[str, StoredWorkflow]
-) -> Iterator[rows.Relink]:
+def _relinks(work: Work, ids: Mapping[str, str], stored: Mapping[str, StoredWorkflow]) -> Iterator[rows.Relink]:
     overwritten = [c for c in work.plan.changes if c.action == "overwrite"]
     moved = {c.workflow_id: ids[c.key] for c in overwritten if c.workflow_id is not None}
     for change in work.plan.changes:

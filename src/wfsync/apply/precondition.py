@@ -7,51 +7,65 @@ changed, vanished or appeared, a new caller that would need relinking, a callee 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 
 from wfsync.errors import Conflict, Problem, Refused
 from wfsync.plan.change import Change
 from wfsync.state.live import reduce_row
 from wfsync.store.connection import Connection
-from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.freshness import changed_since
+from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.reader import StoredWorkflow, stream
 from wfsync.store.runs import active_runs
 from wfsync.store.writer import existing_keys
 
-__all__ = ["require_base", "require_no_runs"]
+__all__ = ["Base", "require_base", "require_no_runs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What the plan was made against, apart from the digests that its changes carry."""
+
+    keys_by_id: Mapping[str, str]
+    """Every row's key."""
+    callees: Mapping[str, str]
+    """Keys that are called and not written, with their ids."""
+    replaced: Collection[str]
+    """Ids of rows that will be deleted."""
+    snapshot: str | None
+    """``pg_current_snapshot()`` of the transaction that the plan was read in."""
 
 
 def require_base(
-    conn: Connection,
-    layout: InstanceLayout,
-    tenant: Tenant | None,
-    changes: Collection[Change],
-    *,
-    keys_by_id: Mapping[str, str],
-    callees: Mapping[str, str],
-    replaced: Collection[str],
-    snapshot: str | None,
+    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, changes: Collection[Change], base: Base
 ) -> dict[str, StoredWorkflow]:
-    """Compare the locked rows with what the plan saw; returns them by id.
+    """Compare the locked rows with what the plan saw; returns the rows to relink, by id.
 
-    ``callees`` maps the keys that are called but not written to their ids; ``replaced`` are the ids that will be deleted;
-    ``snapshot`` is the one that the plan was read in. Raises `Conflict` (``STALE_PLAN``) naming every row that moved.
+    Raises `Conflict` (``STALE_PLAN``) naming every row that moved.
     """
     touched = {c.workflow_id: c for c in changes if c.workflow_id is not None}
-    rows = {row.workflow_id: row for row in stream(conn, layout, tenant, ids=list(touched))} if touched else {}
-    problems = [*_moved(touched, rows, keys_by_id)]
+    missing = dict(touched)
+    relinked: dict[str, StoredWorkflow] = {}
+    problems: list[Problem] = []
+    for row in stream(conn, layout, tenant, ids=list(touched)) if touched else ():
+        change = missing.pop(row.workflow_id)
+        problems += _moved(change, row, base.keys_by_id)
+        if change.action == "relink":
+            relinked[row.workflow_id] = row
+    problems += [_stale(change.key, "was deleted meanwhile") for change in missing.values()]
     created = [c.key for c in changes if c.action == "create"]
     for key, ids in sorted(existing_keys(conn, layout, tenant, created).items()):
         problems.append(_stale(key, f"was created meanwhile (workflow_id {', '.join(ids)})"))
-    found = existing_keys(conn, layout, tenant, list(callees))
+    found = existing_keys(conn, layout, tenant, list(base.callees))
     problems += [
         _stale(key, "is called, and was deleted or replaced meanwhile")
-        for key, workflow_id in sorted(callees.items())
+        for key, workflow_id in sorted(base.callees.items())
         if workflow_id not in found.get(key, ())
     ]
-    if replaced and snapshot is not None:
-        newer = set(changed_since(conn, layout, tenant, snapshot)) - touched.keys()
-        problems += _new_callers(stream(conn, layout, tenant, ids=sorted(newer)), frozenset(replaced), keys_by_id)
+    if base.replaced and base.snapshot is not None:
+        newer = set(changed_since(conn, layout, tenant, base.snapshot)) - touched.keys()
+        rows = stream(conn, layout, tenant, ids=sorted(newer))
+        problems += _new_callers(rows, frozenset(base.replaced), base.keys_by_id)
     if problems:
         raise Conflict(
             f"the database changed since the plan was made: {len(problems)} workflow{'s' * (len(problems) != 1)} moved",
@@ -59,7 +73,7 @@ def require_base(
             hint="nothing was written; look at a new plan",
             problems=problems,
         )
-    return rows
+    return relinked
 
 
 def require_no_runs(
@@ -81,21 +95,14 @@ def require_no_runs(
         )
 
 
-def _moved(
-    touched: Mapping[str, Change], rows: Mapping[str, StoredWorkflow], keys_by_id: Mapping[str, str]
-) -> Iterator[Problem]:
-    for workflow_id, change in touched.items():
-        row = rows.get(workflow_id)
-        if row is None:
-            yield _stale(change.key, "was deleted meanwhile")
-            continue
-        live, _ = reduce_row(row, keys_by_id)
-        if live.key != change.key:
-            yield _stale(change.key, f"has another key meanwhile: {live.key}")
-        elif live.digest != change.before_digest:
-            who = f" by {live.updated_by}" if live.updated_by else ""
-            when = f" at {live.updated_at}" if live.updated_at else ""
-            yield _stale(change.key, f"was changed meanwhile{who}{when}")
+def _moved(change: Change, row: StoredWorkflow, keys_by_id: Mapping[str, str]) -> Iterator[Problem]:
+    live, _ = reduce_row(row, keys_by_id)
+    if live.key != change.key:
+        yield _stale(change.key, f"has another key meanwhile: {live.key}")
+    elif live.digest != change.before_digest:
+        who = f" by {live.updated_by}" if live.updated_by else ""
+        when = f" at {live.updated_at}" if live.updated_at else ""
+        yield _stale(change.key, f"was changed meanwhile{who}{when}")
 
 
 def _new_callers(

@@ -3,10 +3,12 @@
 Two writers give the same bytes: a C serialiser, and a plain one that is right for everything. The C one is used first;
 its result is kept when it provably equals canonical text:
 
-* numbers are as the readers give them (`wfsync.bundle.model.Json`): an integral one is an int, whose digits are canonical
-  below 10^21 (larger ones are refused by orjson), and those few floats that orjson spells otherwise have a type of their own;
+* numbers are as the readers give them (`wfsync.bundle.model.Json`): an integral one is an int, whose digits are
+  canonical below 10^21 (larger ones are refused by orjson), and those few floats that orjson spells otherwise have a
+  type of their own;
 * orjson sorts keys by UTF-8 bytes, RFC 8785 by UTF-16 code units. They differ only when a character beyond the basic
-  plane (lead byte F0 or more) meets one of U+E000 to U+FFFF, so any text with such a lead byte goes to the plain writer;
+  plane (lead byte F0 or more) meets one of U+E000 to U+FFFF, so any text with such a lead byte goes to the plain
+  writer;
 * lone surrogates are refused by orjson.
 """
 
@@ -44,7 +46,9 @@ def canonical_bytes(tree: Json) -> bytes:
 
 
 def compact_bytes(tree: Json) -> bytes:
-    """The canonical text without its white space: what is sent to the database, whose jsonb drops white space anyway."""
+    """The canonical text without its white space: what is sent to the database, whose jsonb drops white space
+    anyway.
+    """
     fast = _serialise(tree, _COMPACT)
     return fast if fast is not None else _write(tree, "", "").encode()
 

@@ -1,4 +1,6 @@
-"""The digest of a workflow: equal workflows have equal digests, and only they (spec: bundle.md "Canonical bytes and digest")."""
+"""The digest of a workflow: equal workflows have equal digests, and only they (spec: bundle.md "Canonical bytes and
+digest").
+"""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ the plan needs to know. Documents are not kept; who needs one reads the file aga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -146,7 +146,9 @@ def load(data: bytes, syntax: Syntax, file: str, options: LoadOptions, *, name: 
 
 
 def read_workflows(data: bytes, syntax: Syntax, file: str) -> list[Workflow]:
-    """Read a text that `load` accepted before: its workflows in full. Raises `InputError` when it is no longer sound."""
+    """Read a text that `load` accepted before: its workflows in full. Raises `InputError` when it is no longer
+    sound.
+    """
     try:
         parsed = parse(data, syntax, file)
         return [from_tree(entry) for entry in parsed.tree["workflows"]]
@@ -300,5 +302,3 @@ def _scalar(value: Json) -> Json:
 def _short(value: Json) -> str:
     text = value if isinstance(value, str) else type(value).__name__ if isinstance(value, (dict, list)) else repr(value)
     return repr(text[:40]) if isinstance(value, str) else text[:40]
-
-

@@ -2,8 +2,8 @@
 
 Three readers, each used only where it gives exactly what the strict one would:
 
-* canonical JSON (what `fmt` and `export` write): one round trip through the C parser and serialiser gives the same bytes
-  back, which proves that no key stands twice and no number is spelled otherwise;
+* canonical JSON (what `fmt` and `export` write): one round trip through the C parser and serialiser gives the same
+  bytes back, which proves that no key stands twice and no number is spelled otherwise;
 * other sound JSON: the C scanner of the standard library with a hook that refuses duplicate keys;
 * everything else, and every text with a fault: the strict readers, which know positions.
 """
@@ -41,7 +41,9 @@ class Parsed:
 
 
 def parse(data: bytes, syntax: Syntax, file: str) -> Parsed:
-    """Read ``data``; ``file`` is only named in problems. Raises `InputError` (INVALID_BUNDLE) with every fault found."""
+    """Read ``data``; ``file`` is only named in problems. Raises `InputError` (INVALID_BUNDLE) with every fault
+    found.
+    """
     if syntax == "json":
         parsed = _fast_json(data)
         if parsed is not None:
@@ -53,10 +55,10 @@ def parse(data: bytes, syntax: Syntax, file: str) -> Parsed:
 def read_document(data: bytes, syntax: Syntax, file: str) -> Document:
     """Read ``data`` strictly, with the position of every value. Raises `InputError` (INVALID_BUNDLE)."""
     if syntax == "json":
-        from wfsync.bundle.json_text import read_json  # noqa: PLC0415 - only for faults and foreign files
+        from wfsync.bundle.json_text import read_json
 
         return read_json(data, file=file, max_depth=MAX_DEPTH)
-    from wfsync.bundle.yaml_text import read_yaml  # noqa: PLC0415 - imports yaml
+    from wfsync.bundle.yaml_text import read_yaml
 
     return read_yaml(data, file=file, max_depth=MAX_DEPTH)
 

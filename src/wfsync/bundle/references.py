@@ -58,7 +58,9 @@ def rewrite(definition: JsonObject, target: Callable[[str], str]) -> JsonObject:
     The argument is never changed: objects and lists on the way to a changed step are copied, all else is shared.
     When nothing changes, ``definition`` itself is returned.
     """
-    changes = [(call.path, new) for call in calls(walk(definition), None) if (new := target(call.target)) != call.target]
+    changes = [
+        (call.path, new) for call in calls(walk(definition), None) if (new := target(call.target)) != call.target
+    ]
     for path, new in changes:
         definition = _with(definition, (*path, "workflowId"), new)
     return definition

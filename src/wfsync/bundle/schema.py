@@ -20,7 +20,7 @@ from wfsync.bundle.schema_files import schema_bytes
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
-__all__ = ["SchemaFault", "SchemaName", "is_valid", "explain"]
+__all__ = ["SchemaFault", "SchemaName", "explain", "is_valid"]
 
 SchemaName = Literal["workflow-bundle.v1", "workflow-definition.v1", "wfsync-config.v1", "registry.v1"]
 
@@ -70,10 +70,10 @@ def is_date_time(text: object) -> bool:
         return False
     year, month, day = int(match[1]), int(match[2]), int(match[3])
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    return day <= _MONTH_DAYS[month - 1] and not (month == 2 and day == 29 and not leap)  # noqa: PLR2004 - 29 February
+    return day <= _MONTH_DAYS[month - 1] and not (month == 2 and day == 29 and not leap)
 
 
-def _faults(error: Any) -> Iterator[SchemaFault]:  # noqa: ANN401 - jsonschema's errors are untyped
+def _faults(error: Any) -> Iterator[SchemaFault]:
     path = tuple(error.absolute_path)
     keyword = str(error.validator)
     if keyword == "additionalProperties" and isinstance(error.instance, dict):
@@ -90,7 +90,7 @@ def _faults(error: Any) -> Iterator[SchemaFault]:  # noqa: ANN401 - jsonschema's
         yield SchemaFault(path, keyword, _words(keyword, error))
 
 
-def _words(keyword: str, error: Any) -> str:  # noqa: ANN401 - jsonschema's errors are untyped
+def _words(keyword: str, error: Any) -> str:
     value, wanted = error.instance, error.validator_value
     match keyword:
         case "type":
@@ -152,7 +152,7 @@ def _show(value: Json) -> str:
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only when explaining
+    from difflib import get_close_matches
 
     close = get_close_matches(name, known, n=1)
     return f"; did you mean {_show(close[0])}?" if close else ""
@@ -165,27 +165,28 @@ def _schema(name: SchemaName) -> JsonObject:
 
 
 @cache
-def _compiled(name: SchemaName) -> Any:  # noqa: ANN401 - a compiled validator, untyped
-    import jsonschema_rs  # noqa: PLC0415 - heavy, and only needed once files are read
+def _compiled(name: SchemaName) -> Any:
+    import jsonschema_rs
 
     return jsonschema_rs.Draft7Validator(_schema(name), validate_formats=True, formats={"date-time": is_date_time})
 
 
 @cache
 def _explaining(name: SchemaName) -> Validator:
-    import jsonschema  # noqa: PLC0415 - heavy: 0.1 s, and only needed for faults
-    from jsonschema.validators import extend  # noqa: PLC0415
-    from referencing import Registry  # noqa: PLC0415
+    import jsonschema
+    from jsonschema.validators import extend
+    from referencing import Registry
 
     formats = jsonschema.FormatChecker(formats=())
     formats.checks("date-time")(is_date_time)
-    validator = extend(jsonschema.Draft7Validator, {"pattern": _pattern})
-    return validator(_schema(name), format_checker=formats, registry=Registry())
+    strict: Any = extend(jsonschema.Draft7Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+    validator: Validator = strict(_schema(name), format_checker=formats, registry=Registry())
+    return validator
 
 
 def _pattern(_validator: object, pattern: str, value: Json, _schema: object) -> Iterator[Any]:
     """ECMA 262's ``$`` is the very end of the text; Python's also matches before a last newline."""
-    from jsonschema import ValidationError  # noqa: PLC0415
+    from jsonschema import ValidationError
 
     if isinstance(value, str) and re.search(re.sub(r"\$\Z", r"\\Z", pattern), value) is None:
         yield ValidationError("pattern")

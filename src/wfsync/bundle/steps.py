@@ -20,7 +20,8 @@ StepPath = tuple[str | int, ...]
 """Where a step stands inside its definition: ``("steps", 3, "then", 0)``, usable as a path into the tree."""
 
 Walked = list[tuple[StepPath, JsonObject]]
-"""Every step of one definition with its path. Built once and handed to all who look at steps: walking is the dear part."""
+"""Every step of one definition with its path. Built once and handed to all who look at steps: walking is the dear
+part."""
 
 _BLOCK_NAMES = frozenset(BLOCKS)
 

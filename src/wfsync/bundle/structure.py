@@ -83,7 +83,9 @@ def relabel(workflow: Workflow, target: Callable[[str], str]) -> Workflow:
     """``workflow`` with every called workflow's name replaced by ``target(name)``; itself when nothing changes."""
     draft = rewrite(workflow.draft, target)
     versions = tuple(
-        v if (new := rewrite(v.definition, target)) is v.definition else PublishedVersion(v.version, new, v.payload_schema)
+        v
+        if (new := rewrite(v.definition, target)) is v.definition
+        else PublishedVersion(v.version, new, v.payload_schema)
         for v in workflow.versions
     )
     if draft is workflow.draft and all(a is b for a, b in zip(versions, workflow.versions, strict=True)):

@@ -85,7 +85,9 @@ class App:
             yield session
 
     def must_create_tables(self, target: Target) -> bool:
-        """Whether `session` with ``upgrade`` would create or migrate the instance's tables: only the embedded server's."""
+        """Whether `session` with ``upgrade`` would create or migrate the instance's tables: only the embedded
+        server's.
+        """
         from wfsync.wiring import lacks_tables
 
         return lacks_tables(target)
@@ -123,9 +125,7 @@ class App:
     def log(self, level: str, message: str) -> None:
         """One line (or one JSON object) on stderr."""
         if self.log_format == "json":
-            import orjson
-
-            click.echo(orjson.dumps({"level": level, "message": message}), err=True)
+            self._object({"level": level, "message": message})
         else:
             click.echo(f"wfsync: {message}" if level == "info" else f"wfsync: {level}: {message}", err=True)
 
@@ -137,10 +137,10 @@ class App:
         if not shown:
             return
         if self.log_format == "json":
-            from wfsync.render.problems import problem_log
+            from wfsync.plan.codec import problem_value
 
             for problem in shown:
-                click.echo(problem_log(problem), err=True)
+                self._object({"level": problem.severity, **problem_value(problem)})
         else:
             click.echo(problems_text(shown), nl=False, err=True)
 
@@ -148,10 +148,7 @@ class App:
         """Show ``error`` with everything behind it on stderr."""
         self.problems(error.problems)
         if self.log_format == "json":
-            import orjson
-
-            content = {"level": "error", "code": error.code, "message": error.message, "hint": error.hint}
-            click.echo(orjson.dumps(content), err=True)
+            self._object({"level": "error", "code": error.code, "message": error.message, "hint": error.hint})
             return
         from wfsync.render.escape import plain
 
@@ -173,13 +170,17 @@ class App:
             )
         )
 
+    def _object(self, content: dict[str, object]) -> None:
+        import orjson
+
+        click.echo(orjson.dumps(content), err=True)
+
     def _shows(self, problem: Problem) -> bool:
         if problem.severity == "error":
             return True
         if problem.severity == "warning":
             return not self.quiet
         return self.verbose > 0
-
 
 
 pass_app = click.make_pass_decorator(App)

@@ -35,7 +35,7 @@ __all__ = ["export"]
 @click.option("-m", "--message", metavar="TEXT", help="Message of the commit.")
 @click.option("--drop-comments", is_flag=True, help="Rewrite YAML files also when their comments are lost.")
 @pass_app
-def export(  # noqa: PLR0913 - one parameter an option
+def export(
     app: App,
     keys: tuple[str, ...],
     everything: bool,
@@ -68,7 +68,7 @@ def export(  # noqa: PLR0913 - one parameter an option
     return _files(app, request, out, message if commit else None)
 
 
-def _refuse_contradictions(  # noqa: PLR0913 - it looks at all of them
+def _refuse_contradictions(
     keys: tuple[str, ...],
     everything: bool,
     out: Path | None,

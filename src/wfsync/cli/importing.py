@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
 from wfsync.cli.context import App, pass_app
-from wfsync.cli.options import format_option, keep_plan, overwrite_option, output_option
+from wfsync.cli.options import format_option, keep_plan, output_option, overwrite_option
 from wfsync.cli.reconcile import Form, show_outcome
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _MIB: Final = 1024 * 1024
 @format_option("text", "json", "markdown")
 @output_option
 @pass_app
-def import_(  # noqa: PLR0913 - one parameter an option
+def import_(
     app: App,
     files: tuple[str, ...],
     force: bool,
@@ -44,8 +45,8 @@ def import_(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Import bundles, each of one or many workflows; - reads standard input.
 
-    Creates only: a key that exists and differs is a conflict, and then nothing of any file is written; --force
-    overwrites. All files go in one transaction. A key that stands in two files is an error.
+    Creates only: a key that exists is a conflict, and then nothing of any file is written; --force overwrites those
+    that differ. All files go in one transaction. A key that stands in two files is an error.
 
     \b
     Example:
@@ -59,8 +60,8 @@ def import_(  # noqa: PLR0913 - one parameter an option
     from wfsync.state.desired import from_documents
 
     workspace = app.workspace_or_none()
-    consent = Consent(force=force, allow_running=allow_running)
-    documents = read_bundles(files, click.get_binary_stream("stdin"), max_size * _MIB)
+    consent = Consent(force=force, allow_running=allow_running, create_only=True)
+    documents = read_bundles(files, sys.stdin.buffer, max_size * _MIB)
     desired = from_documents(documents, _options(workspace, max_size * _MIB))
     mode = overwrite or (workspace.config.overwrite if workspace is not None else "replace")
     target = app.target()

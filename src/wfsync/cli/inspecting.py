@@ -45,7 +45,7 @@ class _Versions(click.ParamType[tuple[int, int]]):
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when something differs.")
 @format_option("text", "json")
 @pass_app
-def diff(  # noqa: PLR0913 - one parameter an option
+def diff(
     app: App,
     key: str,
     directory: Path | None,
@@ -79,9 +79,9 @@ def _compare(
     from wfsync.errors import InputError
     from wfsync.pipeline.comparing import between_versions, compare_sides, in_database
 
-    if len(revs) > 2 or (versions is not None and len(revs) > 1):  # noqa: PLR2004 - two sides
+    if len(revs) > 2 or (versions is not None and len(revs) > 1):
         raise click.UsageError("--rev may be given twice at most, and once with --versions.")
-    if len(revs) == 2:  # noqa: PLR2004 - two sides
+    if len(revs) == 2:
         before, after = ((f"revision {rev}", _from_files(app, directory, rev, key)) for rev in revs)
         return compare_sides(key, before, after)
     rev = revs[0] if revs else None

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Final, Literal, NoReturn
 
@@ -46,7 +47,7 @@ class Terminated(BaseException):
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="Form of messages on stderr.")
 @click.version_option(__version__, prog_name="wfsync")
 @click.pass_context
-def cli(  # noqa: PLR0913 - one parameter a global option
+def cli(
     context: click.Context,
     config: str | None,
     database: str | None,
@@ -129,9 +130,5 @@ def _catch_sigterm() -> None:
     def terminate(_number: int, _frame: FrameType | None) -> NoReturn:
         raise Terminated
 
-    try:
+    with suppress(ValueError):  # not the main thread: whoever embeds us owns the signals
         signal.signal(signal.SIGTERM, terminate)
-    except ValueError:  # not the main thread: whoever embeds us owns the signals
-        pass
-
-

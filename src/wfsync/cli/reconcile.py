@@ -55,7 +55,7 @@ class Request:
 @output_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when something would change.")
 @pass_app
-def plan(  # noqa: PLR0913 - one parameter an option
+def plan(
     app: App,
     directory: Path | None,
     rev: str | None,
@@ -95,7 +95,7 @@ def plan(  # noqa: PLR0913 - one parameter an option
 @format_option("text", "json", "markdown")
 @output_option
 @pass_app
-def apply(  # noqa: PLR0913 - one parameter an option
+def apply(
     app: App,
     directory: Path | None,
     rev: str | None,
@@ -126,9 +126,7 @@ def apply(  # noqa: PLR0913 - one parameter an option
 
 
 @contextmanager
-def _planned(
-    app: App, request: Request, consent: Consent, *, write: bool = False
-) -> Iterator[tuple[Session, Planned]]:
+def _planned(app: App, request: Request, consent: Consent, *, write: bool = False) -> Iterator[tuple[Session, Planned]]:
     """Load, connect, compare. Files are loaded in other processes while the database is read."""
     from wfsync.pipeline.planning import PlanOptions, make_plan
     from wfsync.state.desired import Selection, begin_loading
@@ -175,6 +173,7 @@ def _show(app: App, made: Plan, form: Form, outputs: tuple[str, ...]) -> None:
 
 
 def show_outcome(app: App, outcome: Outcome, form: Form, outputs: tuple[str, ...]) -> None:
+    """Write what an apply did to stdout and to every ``--output``."""
     from wfsync.render.json import outcome_json
     from wfsync.render.markdown import outcome_markdown
     from wfsync.render.outcome import outcome_text

@@ -22,6 +22,6 @@ def file_bytes(workflows: Sequence[Workflow], exported_at: datetime, syntax: Syn
     tree = bundle_tree(workflows, rfc3339(exported_at))
     if syntax == "json":
         return canonical_bytes(tree)
-    from wfsync.bundle.yaml_write import write_yaml  # noqa: PLC0415 - imports yaml
+    from wfsync.bundle.yaml_write import write_yaml
 
     return write_yaml(tree)

@@ -31,9 +31,7 @@ def require_consent(plan: Plan, expected_digest: str | None = None) -> None:
         )
     if not plan.blocks:
         return
-    problems = [
-        Problem(code=b.code, message=b.message, key=b.key, hint=b.hint, details=b.details) for b in plan.blocks
-    ]
+    problems = [Problem(code=b.code, message=b.message, key=b.key, hint=b.hint, details=b.details) for b in plan.blocks]
     codes = {b.code for b in plan.blocks}
     conflict = next((code for code in _CONFLICTS if code in codes), None)
     count = len({b.key for b in plan.blocks})

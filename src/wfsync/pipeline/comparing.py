@@ -67,7 +67,9 @@ def compare_sides(
     after: tuple[str, Workflow | None],
     keys_by_id: dict[str, str] | None = None,
 ) -> Comparison:
-    """Compare two sides, each with its name. Raises `InputError` (``WORKFLOW_NOT_FOUND``) when both lack the workflow."""
+    """Compare two sides, each with its name. Raises `InputError` (``WORKFLOW_NOT_FOUND``) when both lack the
+    workflow.
+    """
     known = resolution((), keys_by_id or {})
     sides = [None if w is None else relabel(w, known.key_of) for _, w in (before, after)]
     if sides[0] is None and sides[1] is None:

@@ -58,7 +58,7 @@ class _Chosen:
 
     keys_by_id: Mapping[str, str]
     """All sound rows: what calls are named by."""
-    ids: Collection[str]
+    ids: frozenset[str]
     everything: bool
     problems: tuple[Problem, ...]
     known: frozenset[str]
@@ -66,12 +66,19 @@ class _Chosen:
 
 
 def export_files(
-    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, request: ExportRequest, to: Destination, *, commit: bool = False
+    conn: Connection,
+    layout: InstanceLayout,
+    tenant: Tenant | None,
+    request: ExportRequest,
+    to: Destination,
+    *,
+    commit: bool = False,
 ) -> ExportReport:
     """Write the files whose value differs from the database's, each canonical; the others keep all their bytes.
 
     All temporary files are written before the first rename. Raises `InputError` when an existing file is unsound or an
-    asked key has no (sound) row, `Conflict` (``AMBIGUOUS_KEY``) when it has several, `RepositoryError` when writing fails.
+    asked key has no (sound) row, `Conflict` (``AMBIGUOUS_KEY``) when it has several, `RepositoryError` when writing
+    fails.
     """
     layout.require_readable()
     with snapshot(conn):
@@ -169,10 +176,12 @@ def _choose(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, pat
             details={"workflowIds": ambiguous},
         )
     problems += [
-        Problem(code="AMBIGUOUS_KEY", severity="warning", key=key, message=f"has several rows: {', '.join(ids)}; left out")
+        Problem(
+            code="AMBIGUOUS_KEY", severity="warning", key=key, message=f"has several rows: {', '.join(ids)}; left out"
+        )
         for key, ids in ambiguous.items()
     ]
-    ids = {rows[key][0] for key in wanted if key not in ambiguous}
+    ids = frozenset(rows[key][0] for key in wanted if key not in ambiguous)
     return _Chosen(keys_by_id, ids, not patterns, tuple(problems), frozenset(rows))
 
 
@@ -202,7 +211,9 @@ def _present(to: Destination) -> DesiredState:
 
 def _digests(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, chosen: _Chosen) -> dict[str, str]:
     rows = stream(conn, layout, tenant, ids=None if chosen.everything else sorted(chosen.ids))
-    return {row.workflow_id: reduce_row(row, chosen.keys_by_id)[0].digest for row in rows if row.workflow_id in chosen.ids}
+    return {
+        row.workflow_id: reduce_row(row, chosen.keys_by_id)[0].digest for row in rows if row.workflow_id in chosen.ids
+    }
 
 
 def _stream(
@@ -229,7 +240,9 @@ def _entry(key: str, present: DesiredState) -> Entry | None:
 
 def _path(key: str, present: DesiredState, request: ExportRequest, to: Destination) -> str:
     entry = _entry(key, present)
-    return entry.path if entry is not None else path_for("" if to.directory == "." else to.directory, key, request.syntax)
+    return (
+        entry.path if entry is not None else path_for("" if to.directory == "." else to.directory, key, request.syntax)
+    )
 
 
 def _file(
@@ -255,7 +268,7 @@ def _file(
 
 
 def _has_comments(data: bytes) -> bool:
-    from wfsync.bundle.yaml_text import has_comments  # noqa: PLC0415 - imports yaml
+    from wfsync.bundle.yaml_text import has_comments
 
     return has_comments(data)
 
@@ -285,13 +298,13 @@ def _without_row(present: DesiredState, chosen: _Chosen, request: ExportRequest)
 
 def _require_commit(to: Destination, written: list[str]) -> None:
     """Refuse before anything is written what could not be committed afterwards."""
-    from wfsync.repo.commit import check_commit  # noqa: PLC0415 - imports pygit2
+    from wfsync.repo.commit import check_commit
 
     check_commit(to.root, written)
 
 
 def commit_report(report: ExportReport, to: Destination, message: str) -> str | None:
     """Commit the files that ``report`` names as written; the commit's id, None when they are as in HEAD."""
-    from wfsync.repo.commit import commit_paths  # noqa: PLC0415 - imports pygit2
+    from wfsync.repo.commit import commit_paths
 
     return commit_paths(to.root, report.written, message)

@@ -17,7 +17,6 @@ from wfsync.plan.resolve import Resolution, needs_relabel, resolution, unresolve
 from wfsync.plan.state import LiveState
 from wfsync.state.desired import DesiredState, missing_dependencies, raise_if_wrong
 from wfsync.state.live import Rows, portable, read_live
-
 from wfsync.store.cascade import Cascades, count
 from wfsync.store.connection import Connection, snapshot
 from wfsync.store.layout import InstanceLayout, Tenant
@@ -25,10 +24,13 @@ from wfsync.store.mapping import to_workflow
 from wfsync.store.reader import stream
 from wfsync.store.runs import active_runs
 
-__all__ = ["MOST_DETAILED", "Planned", "PlanOptions", "make_plan"]
+__all__ = ["MOST_DETAILED", "PlanOptions", "Planned", "make_plan"]
 
 MOST_DETAILED: Final = 1000
 """Overwritten workflows whose differences are worked out; nobody reads more, and each costs milliseconds."""
+
+
+_NO_CONSENT: Final = Consent()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class PlanOptions:
     """What decides how a plan comes out, apart from the two states."""
 
     overwrite: Overwrite
-    consent: Consent = Consent()
+    consent: Consent = _NO_CONSENT
     details: bool = True
     """Whether to work out what differs inside overwritten workflows."""
 
@@ -62,7 +64,8 @@ def make_plan(
 ) -> Planned:
     """Compare the wanted state with the database in one read-only snapshot. Nothing is written, nothing is held.
 
-    ``wanted`` is called after the database was read: files may be loaded meanwhile. Raises what it raises, `InputError` when references or dependencies are missing, `DatabaseError` when reading fails.
+    ``wanted`` is called after the database was read: files may be loaded meanwhile. Raises what it raises,
+    `InputError` when references or dependencies are missing, `DatabaseError` when reading fails.
     """
     layout.require_readable()
     with snapshot(conn):
@@ -77,16 +80,20 @@ def make_plan(
             changes, more = _with_paths(conn, layout, tenant, changes, desired, rows.state, known)
             notes = (*notes, *more)
     blocks = refusals(
-        changes, decision.ambiguous, options.consent, rows_may_be_hidden=layout.row_security_active
+        changes,
+        decision.ambiguous,
+        options.consent,
+        equal=decision.equal,
+        rows_may_be_hidden=layout.row_security_active,
     )
-    plan = Plan(
-        _source(desired), target, options.overwrite, changes, decision.unchanged, (*problems, *notes), blocks
-    )
+    plan = Plan(_source(desired), target, options.overwrite, changes, decision.unchanged, (*problems, *notes), blocks)
     return Planned(plan, desired, rows.state, known, rows.snapshot)
 
 
 def _with_final_digests(desired: DesiredState, known: Resolution) -> DesiredState:
-    """Digests of workflows whose files name callees by a foreign id are made anew, with the keys that those ids mean."""
+    """Digests of workflows whose files name callees by a foreign id are made anew, with the keys that those ids
+    mean.
+    """
     renamed = {
         key: replace(item, digest=fingerprint.digest(relabel(desired.workflow(item), known.key_of)))
         for key, item in desired.by_key.items()
@@ -145,7 +152,7 @@ def _with_paths(
     known: Resolution,
 ) -> tuple[tuple[Change, ...], tuple[Problem, ...]]:
     """What differs inside the overwritten workflows, each read once more from both sides."""
-    from wfsync.plan.diff import compare  # noqa: PLC0415 - imports deepdiff
+    from wfsync.plan.diff import compare
 
     shown = [c for c in changes if c.action == "overwrite" and c.workflow_id is not None][:MOST_DETAILED]
     by_id = {c.workflow_id: c for c in shown}
@@ -161,7 +168,7 @@ def _with_paths(
         if not desired.is_immutable(item) and fingerprint.digest(after) != item.digest:
             raise Conflict(f"{item.file} changed while it was being read", code="STALE_PLAN", hint="run it again")
         detailed[change.key] = replace(change, paths=compare(before, after))
-    notes = ()
+    notes: tuple[Problem, ...] = ()
     overwrites = sum(1 for c in changes if c.action == "overwrite")
     if overwrites > MOST_DETAILED:
         notes = (_not_detailed(overwrites - MOST_DETAILED),)

@@ -18,20 +18,27 @@ class Decision:
     """What must happen, before it is known what that takes with it."""
 
     changes: tuple[Change, ...]
-    unchanged: int
+    equal: Mapping[str, str]
+    """Ids of the workflows that do not differ, by key."""
     ambiguous: Mapping[str, tuple[str, ...]]
     """Keys of the desired set, or called by a changing workflow, that have several rows."""
+
+    @property
+    def unchanged(self) -> int:
+        """How many of the desired workflows nothing happens to: equal, and not relinked."""
+        relinked = {change.key for change in self.changes if change.action == "relink"}
+        return len(self.equal.keys() - relinked)
 
 
 def decide(desired: Mapping[str, Desired], live: LiveState, overwrite: Overwrite, called: frozenset[str]) -> Decision:
     """Compare every desired workflow with its row.
 
-    ``desired`` holds final digests (references resolved) by key; ``called`` the keys that its members call. A workflow of
-    the database that no file names is left alone. With ``replace``, an overwritten workflow gets a new id, so every
+    ``desired`` holds final digests (references resolved) by key; ``called`` the keys that its members call. A workflow
+    of the database that no file names is left alone. With ``replace``, an overwritten workflow gets a new id, so every
     stored definition that calls it and is not itself overwritten is relinked.
     """
     changes: list[Change] = []
-    unchanged = 0
+    equal: dict[str, str] = {}
     for key, item in desired.items():
         row = live.by_key.get(key)
         if key in live.ambiguous:
@@ -39,15 +46,14 @@ def decide(desired: Mapping[str, Desired], live: LiveState, overwrite: Overwrite
         if row is None:
             changes.append(_create(item))
         elif row.digest == item.digest:
-            unchanged += 1
+            equal[key] = row.workflow_id
         else:
             changes.append(_overwrite(item, row))
     if overwrite == "replace":
         relinks = tuple(_relinks(changes, live))
         changes.extend(relinks)
-        unchanged -= sum(1 for relink in relinks if relink.key in desired)
     ambiguous = {k: ids for k, ids in live.ambiguous.items() if k in desired or k in called}
-    return Decision(tuple(changes), unchanged, ambiguous)
+    return Decision(tuple(changes), equal, ambiguous)
 
 
 def _create(item: Desired) -> Change:

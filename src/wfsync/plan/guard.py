@@ -18,6 +18,8 @@ class Consent:
     """Existing workflows may be overwritten."""
     allow_running: bool = False
     """Also those with runs in QUEUED, RUNNING or WAITING."""
+    create_only: bool = False
+    """Without ``force`` a key that exists is a conflict even if nothing differs: what `import` promises."""
 
 
 def refusals(
@@ -25,10 +27,27 @@ def refusals(
     ambiguous: Mapping[str, tuple[str, ...]],
     consent: Consent,
     *,
+    equal: Mapping[str, str] | None = None,
     rows_may_be_hidden: bool = False,
 ) -> tuple[Blocked, ...]:
-    """Every reason why ``changes`` may not be applied with ``consent``; empty when they may."""
-    return tuple(_refusals(changes, ambiguous, consent, rows_may_be_hidden=rows_may_be_hidden))
+    """Every reason why ``changes`` may not be applied with ``consent``; empty when they may.
+
+    ``equal`` are the ids of workflows that exist and do not differ, by key.
+    """
+    blocks = list(_refusals(changes, ambiguous, consent, rows_may_be_hidden=rows_may_be_hidden))
+    if consent.create_only and not consent.force:
+        blocks += [_conflict(key, workflow_id, "exists already") for key, workflow_id in sorted((equal or {}).items())]
+    return tuple(blocks)
+
+
+def _conflict(key: str, workflow_id: str | None, message: str) -> Blocked:
+    return Blocked(
+        "WORKFLOW_KEY_CONFLICT",
+        message,
+        key=key,
+        hint="look at the changes, then run the command with --force",
+        details={"workflowKey": key, "existingWorkflowId": workflow_id},
+    )
 
 
 def _refusals(
@@ -55,13 +74,7 @@ def _refusals(
                 hint="connect as a role that sees every row (BYPASSRLS, or the owner without FORCE)",
             )
         if change.action == "overwrite" and not consent.force:
-            yield Blocked(
-                "WORKFLOW_KEY_CONFLICT",
-                "exists and differs; overwriting needs --force",
-                key=change.key,
-                hint="look at the changes, then run `wfsync apply --force`",
-                details={"workflowKey": change.key, "existingWorkflowId": change.workflow_id},
-            )
+            yield _conflict(change.key, change.workflow_id, "exists and differs; overwriting needs --force")
         if change.action in ("overwrite", "delete") and change.active_runs and not consent.allow_running:
             runs = ", ".join(f"{count} {status}" for status, count in sorted(change.active_runs.items()))
             yield Blocked(

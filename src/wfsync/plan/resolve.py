@@ -1,8 +1,9 @@
-"""What every reference between workflows means, and which mean nothing (spec: bundle.md "References between workflows").
+"""What every reference between workflows means, and which mean nothing (spec: bundle.md "References between
+workflows").
 
-In a file a call names its callee by key. Files from elsewhere may hold the database ids of their origin: such a UUID means
-the workflow of the same input whose ``definition.id`` it is, else the workflow of the database that has it as id, else it
-stays as it is.
+In a file a call names its callee by key. Files from elsewhere may hold the database ids of their origin: such a UUID
+means the workflow of the same input whose ``definition.id`` it is, else the workflow of the database that has it as
+id, else it stays as it is.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ def resolution(desired: Iterable[Desired], stored: Mapping[str, str]) -> Resolut
 
 
 def needs_relabel(item: Desired, key_of: Callable[[str], str]) -> bool:
-    """True when the file's own text of a reference is not the key that it means, so that its digest must be made anew."""
+    """True when the file's own text of a reference is not the key that it means, so that its digest must be made
+    anew.
+    """
     return any(key_of(call.target) != call.target for call in item.calls)
 
 
@@ -73,9 +76,7 @@ def unresolved(
                 yield from _dropped(caller, call, callee, live.by_key[callee.key])
 
 
-def _check(
-    item: Desired, call: Call, key: str, desired: Mapping[str, Desired], live: LiveState
-) -> Iterator[Problem]:
+def _check(item: Desired, call: Call, key: str, desired: Mapping[str, Desired], live: LiveState) -> Iterator[Problem]:
     if is_uuid(key):
         yield Problem(
             code="NON_PORTABLE_REFERENCE",

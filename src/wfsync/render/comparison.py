@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from wfsync.pipeline.comparing import Comparison
 from wfsync.plan.codec import PLAN_FORMAT_VERSION, field_change_value
-from wfsync.render.escape import plain
-from wfsync.render.json import json_document
+from wfsync.render.escape import json_document, plain
 from wfsync.render.text import differences_text
 
 __all__ = ["comparison_json", "comparison_text"]
 
 
-def comparison_text(
-    comparison: Comparison, *, width: int | None = None, color: bool = False, verbose: int = 0
-) -> str:
+def comparison_text(comparison: Comparison, *, width: int | None = None, color: bool = False, verbose: int = 0) -> str:
     """What differs, a line each; the last line counts."""
     head = f"{plain(comparison.key)}: {plain(comparison.before)} → {plain(comparison.after)}\n"
     if comparison.missing is not None:

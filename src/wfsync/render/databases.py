@@ -5,8 +5,7 @@ from __future__ import annotations
 from wfsync.bundle.model import JsonObject
 from wfsync.pipeline.databases import DatabaseStatus
 from wfsync.plan.codec import PLAN_FORMAT_VERSION
-from wfsync.render.escape import plain
-from wfsync.render.json import json_document
+from wfsync.render.escape import json_document, plain
 
 __all__ = ["status_json", "status_text"]
 

@@ -34,7 +34,7 @@ def export_text(report: ExportReport, *, check: bool = False, verbose: int = 0, 
     verb = "to write" if check else "written"
     created, updated = report.count("created"), report.count("updated")
     lines.append(
-        f"Export: {created + updated} {verb} ({created} new, {updated} changed), {report.count('unchanged')} unchanged, "
-        f"{report.count('kept')} left alone, {report.count('no_row')} not in the database."
+        f"Export: {created + updated} {verb} ({created} new, {updated} changed), "
+        f"{report.count('unchanged')} unchanged, {report.count('kept')} left alone, {report.count('no_row')} not in the database."
     )
     return "\n".join(lines) + "\n"

@@ -8,8 +8,7 @@ from itertools import groupby
 
 from wfsync.pipeline.referring import Edge
 from wfsync.plan.codec import PLAN_FORMAT_VERSION
-from wfsync.render.escape import plain
-from wfsync.render.json import json_document
+from wfsync.render.escape import json_document, plain
 
 __all__ = ["references_json", "references_text"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import BinaryIO, Final
 
 from wfsync.errors import InputError, Place, Problem
@@ -43,7 +44,7 @@ def _read(name: str, stdin: BinaryIO, limit: int) -> bytes:
     if name == STDIN:
         data = stdin.read(limit + 1)
     else:
-        with open(name, "rb") as file:
+        with Path(name).open("rb") as file:
             if os.fstat(file.fileno()).st_size > limit:
                 raise ValueError(name)
             data = file.read(limit + 1)

@@ -12,11 +12,19 @@ from wfsync.bundle.model import Workflow
 from wfsync.bundle.parse import Syntax
 from wfsync.bundle.registry import Missing
 from wfsync.errors import ConfigError, InputError, Place, Problem, RepositoryError
-from wfsync.state.parallel import Ahead
 from wfsync.repo.layout import key_of, syntax_of
 from wfsync.repo.source import Entry, Reader, Source, SourceInfo
+from wfsync.state.parallel import Ahead
 
-__all__ = ["DesiredState", "Loading", "Selection", "begin_loading", "from_documents", "missing_dependencies", "raise_if_wrong"]
+__all__ = [
+    "DesiredState",
+    "Loading",
+    "Selection",
+    "begin_loading",
+    "from_documents",
+    "missing_dependencies",
+    "raise_if_wrong",
+]
 
 
 @dataclass(frozen=True, slots=True)

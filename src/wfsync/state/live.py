@@ -73,10 +73,8 @@ def reduce_row(stored: StoredWorkflow, keys_by_id: Mapping[str, str]) -> tuple[L
     else:
         walked = [walk(definition) for definition in workflow.definitions()]
         found = stored_calls(workflow, walked)
-        if found:
-            digest = fingerprint.digest(portable(workflow, keys_by_id))
-        else:
-            digest = fingerprint.digest(workflow, walked)
+        known = portable(workflow, keys_by_id) if found else workflow
+        digest = fingerprint.digest(known, walked if known is workflow else None)
         versions = tuple(v.version for v in workflow.versions)
     when = to_datetime(stored.updated_at)
     updated_at = rfc3339(when) if when is not None else None

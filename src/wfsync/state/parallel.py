@@ -1,7 +1,7 @@
 """One pure function over many items, in as many processes as there are cores.
 
-Children are forked, so that items need no pickling; results come back through a temporary file each, so that nobody waits
-for a pipe to be read, and a child whose parent was killed ends by itself.
+Children are forked, so that items need no pickling; results come back through a temporary file each, so that nobody
+waits for a pipe to be read, and a child whose parent was killed ends by itself.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _BATCH: Final = 64
 class Ahead(Generic[Item, Result]):
     """``work`` applied to ``items``: begun when this is made, finished when `results` is read.
 
-    Between the two the caller may do something else, such as wait for a database. Results come in the order of the items.
-    Few items, one core or a platform without fork: the work is done in `results`.
+    Between the two the caller may do something else, such as wait for a database. Results come in the order of the
+    items. Few items, one core or a platform without fork: the work is done in `results`.
     """
 
     def __init__(self, items: Sequence[Item], work: Callable[[Item], Result], *, jobs: int | None = None) -> None:

@@ -35,7 +35,8 @@ def changed_since(conn: Connection, layout: InstanceLayout, tenant: Tenant | Non
     parts = [
         f"SELECT {alias}.workflow_id::text FROM {table.qualified} {alias}, {_NOW}"
         f" WHERE {scope.where(alias)} AND {_WRITTEN_BY.format(a=alias)} >= 3"
-        f" AND NOT pg_catalog.pg_visible_in_snapshot({_WRITTEN_BY.format(a=alias)}::text::xid8, %(snapshot)s::pg_snapshot)"
+        f" AND NOT pg_catalog.pg_visible_in_snapshot({_WRITTEN_BY.format(a=alias)}::text::xid8,"
+        " %(snapshot)s::pg_snapshot)"
         for table, alias in ((definitions, "d"), (versions, "v"))
     ]
     return [row[0] for row in conn.execute(" UNION ".join(parts), scope.params(snapshot=snapshot))]

@@ -12,9 +12,7 @@ from wfsync.bundle.rules.fault import Fault
 __all__ = ["check", "key_fault"]
 
 _DEVICES: Final = frozenset(
-    {"con", "prn", "aux", "nul", "conin$", "conout$"}
-    | {f"com{n}" for n in range(10)}
-    | {f"lpt{n}" for n in range(10)}
+    {"con", "prn", "aux", "nul", "conin$", "conout$"} | {f"com{n}" for n in range(10)} | {f"lpt{n}" for n in range(10)}
 )
 
 
