@@ -144,9 +144,10 @@ class App:
         else:
             click.echo(problems_text(shown), nl=False, err=True)
 
-    def error(self, error: WfsyncError) -> None:
-        """Show ``error`` with everything behind it on stderr."""
-        self.problems(error.problems)
+    def error(self, error: WfsyncError, *, listed: bool = False) -> None:
+        """Show ``error`` on stderr, with everything behind it unless that is ``listed`` on stdout already."""
+        if not listed:
+            self.problems(error.problems)
         if self.log_format == "json":
             self._object({"level": "error", "code": error.code, "message": error.message, "hint": error.hint})
             return

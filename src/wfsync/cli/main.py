@@ -17,7 +17,7 @@ from wfsync import __version__
 from wfsync.cli import exit_codes
 from wfsync.cli.commands import COMMANDS
 from wfsync.cli.context import DEFAULT_LOCK_TIMEOUT, App
-from wfsync.cli.options import failure_document
+from wfsync.cli.options import failure_document, shows_refusals
 from wfsync.errors import WfsyncError
 
 __all__ = ["Terminated", "cli", "main"]
@@ -104,7 +104,7 @@ def _invoke(context: click.Context) -> int:
         document = failure_document(context, error)
         if document is not None:
             app.result(document)
-        app.error(error)
+        app.error(error, listed=document is not None and shows_refusals(context, error))
         return exit_codes.of(error)
     except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
         raise

@@ -22,6 +22,7 @@ __all__ = [
     "overwrite_option",
     "rev_option",
     "selection_options",
+    "shows_refusals",
     "write_outputs",
 ]
 
@@ -102,6 +103,14 @@ def write_outputs(outputs: tuple[str, ...], form: str, forms: dict[str, Callable
 def keep_plan(plan: Plan) -> None:
     """Remember the plan of this invocation: should the command fail later, its document still shows the plan."""
     click.get_current_context().meta[_PLAN] = plan
+
+
+def shows_refusals(context: click.Context, error: WfsyncError) -> bool:
+    """Whether the failed command's document for people lists every problem of ``error``: a plan with its refusals."""
+    plan: Plan | None = context.meta.get(_PLAN)
+    if plan is None or context.meta.get(_FORMAT) == "json":
+        return False
+    return {(p.code, p.key) for p in error.problems} <= {(b.code, b.key) for b in plan.blocks}
 
 
 def failure_document(context: click.Context, error: WfsyncError) -> str | None:

@@ -185,6 +185,6 @@ def show_outcome(app: App, outcome: Outcome, form: Form, outputs: tuple[str, ...
     }
     write_outputs(outputs, form, forms)
     if form == "text":
-        app.result(outcome_text(outcome, color=app.color))
+        app.result(outcome_text(outcome, width=app.width, color=app.color, verbose=app.verbose))
     else:
         app.result(forms[form]())

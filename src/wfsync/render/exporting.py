@@ -32,9 +32,9 @@ def export_text(report: ExportReport, *, check: bool = False, verbose: int = 0, 
     if report.commit is not None:
         lines.append(f"Commit: {report.commit}")
     verb = "to write" if check else "written"
-    created, updated = report.count("created"), report.count("updated")
+    created, updated, equal = report.count("created"), report.count("updated"), report.count("unchanged")
     lines.append(
         f"Export: {created + updated} {verb} ({created} new, {updated} changed), "
-        f"{report.count('unchanged')} unchanged, {report.count('kept')} left alone, {report.count('no_row')} not in the database."
+        f"{equal} unchanged, {report.count('kept')} left alone, {report.count('no_row')} not in the database."
     )
     return "\n".join(lines) + "\n"

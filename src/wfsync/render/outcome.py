@@ -10,6 +10,7 @@ from wfsync.plan.change import Change
 from wfsync.render.escape import plain
 from wfsync.render.problems import problem_lines
 from wfsync.render.style import Paint, Style
+from wfsync.render.text import differences_text
 from wfsync.render.words import applied_line, cascade_lines, source_line, target_line
 
 __all__ = ["outcome_text"]
@@ -22,14 +23,20 @@ _SYMBOLS: Final[dict[AppliedAction, tuple[str, Style]]] = {
 _DONE: Final = {"deletes": "deleted", "detaches": "detached"}
 
 
-def outcome_text(outcome: Outcome, *, color: bool = False) -> str:
-    """``outcome`` as text that ends with one newline: what was written, ids that are gone and what went along."""
+def outcome_text(outcome: Outcome, *, width: int | None = None, color: bool = False, verbose: int = 0) -> str:
+    """``outcome`` as text that ends with one newline: what was written, what changed in it, and what went along.
+
+    ``width`` and ``verbose`` as for a plan.
+    """
     paint = Paint(color)
     lines = [f"Target: {target_line(outcome.plan.target)}", f"Source: {source_line(outcome.plan.source)}", ""]
     changes = {change.workflow_id or change.key: change for change in outcome.plan.changes}
     for applied in outcome.applied:
         change = changes.get(applied.previous_id or applied.workflow_id) or changes.get(applied.key)
         lines += _applied_lines(applied, change, paint)
+        if change is not None:
+            differences = differences_text(change.paths, width=width, color=color, verbose=verbose)
+            lines += [f"    {line}" for line in differences.splitlines()]
     if outcome.applied:
         lines.append("")
     if outcome.plan.warnings:
