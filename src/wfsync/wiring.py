@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from wfsync.bundle.load import LoadOptions
 from wfsync.bundle.registry import Registry, parse_registry
-from wfsync.config import Config, DatabaseChoice, parse_config, read_config, resolve_config
+from wfsync.config import Config, DatabaseChoice, parse_config, resolve_config
 from wfsync.errors import ConfigError
 from wfsync.repo.layout import is_under, reserved_keys
 from wfsync.repo.opening import open_repository
@@ -95,8 +95,8 @@ def open_workspace(
     then they are those of ``start``. With ``rev`` the configuration comes from that revision, too, unless named.
     """
     repository = open_repository(start if start is not None else Path.cwd(), rev=rev)
-    config, config_path = _read_config(repository, config_option, environ)
-    here = repository.relative(repository.start) or ""
+    config, config_path = _read_config(repository, start, config_option, environ)
+    here = repository.start
     if config_path is None:
         return Workspace(repository, config, None, here or ".")
     configured = posixpath.normpath(posixpath.join(posixpath.dirname(config_path), config.directory))
@@ -105,24 +105,45 @@ def open_workspace(
     return Workspace(repository, config, config_path, configured)
 
 
-def _read_config(repository: Repository, option: str | None, environ: Mapping[str, str]) -> tuple[Config, str | None]:
+def _read_config(
+    repository: Repository, start: Path | None, option: str | None, environ: Mapping[str, str]
+) -> tuple[Config, str | None]:
     if option is not None or environ.get("WFSYNC_CONFIG", "").strip():
-        path = resolve_config(option, environ, Path(repository.start), None)
-        if path is not None:
-            inside = repository.relative(path.resolve())
-            if inside is None:
-                raise ConfigError(
-                    f"{path} lies outside the repository {repository.root}",
-                    hint="the configuration names folders relative to itself, so it belongs into the repository",
-                )
-            return read_config(path), inside
-    found = repository.find_upward(CONFIG_NAME)
-    if found is None:
-        return Config(), None
-    data = repository.read_file(found)
+        path = _named_config(repository, start, option, environ)
+    else:
+        path = repository.find_upward(CONFIG_NAME)
+        if path is None:
+            _refuse_misnamed(repository)
+            return Config(), None
+    data = repository.read_file(path)
     if data is None:
-        return Config(), None
-    return parse_config(data, repository.label(found)), found
+        at = "" if repository.rev is None else f" at {repository.rev}"
+        raise ConfigError(f"{repository.label(path)} does not exist{at}", hint="check --config or WFSYNC_CONFIG")
+    return parse_config(data, repository.label(path)), path
+
+
+def _named_config(repository: Repository, start: Path | None, option: str | None, environ: Mapping[str, str]) -> str:
+    """The path in the repository of the configuration that option or environment name. It may be gone from the work
+    tree when a revision is read; a link is not followed.
+    """
+    named = option if option is not None else environ["WFSYNC_CONFIG"]
+    inside = repository.relative(named) if repository.rev is not None and named.strip() else None
+    if inside is not None:
+        return inside
+    path = resolve_config(option, environ, start if start is not None else Path.cwd(), None)
+    inside = None if path is None else repository.relative(path)
+    if inside is None:
+        raise ConfigError(
+            f"{path} lies outside the repository {repository.root}",
+            hint="the configuration names folders relative to itself, so it belongs into the repository",
+        )
+    return inside
+
+
+def _refuse_misnamed(repository: Repository) -> None:
+    misnamed = repository.find_upward(f"{CONFIG_NAME.removesuffix('yaml')}yml")
+    if misnamed is not None:
+        raise ConfigError(f"{repository.label(misnamed)} is not read", hint=f"rename it to {CONFIG_NAME}")
 
 
 def repository_root(start: Path) -> str:

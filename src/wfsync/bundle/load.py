@@ -33,6 +33,8 @@ _STAGES: Final = {
     "SCHEMA_VALIDATION_FAILED": 2,
 }
 _RULES_STAGE: Final = 3
+_UNREAD: Final = ("REPOSITORY", "FILE_")
+"""Beginnings of the codes of files that could not be read at all."""
 _LATER: Final = {"MISSING_DEPENDENCIES": 4, "MISSING_REFERENCE": 5, "AMBIGUOUS_KEY": 5, "WORKFLOW_KEY_CONFLICT": 6}
 
 
@@ -166,6 +168,8 @@ def key_place(data: bytes, syntax: Syntax, file: str, index: int) -> Place:
 
 def stage(code: str) -> int:
     """The stage in which ``code`` is found, for ordering: an earlier stage's faults come first."""
+    if code.startswith(_UNREAD):
+        return 0
     return _STAGES.get(code, _LATER.get(code, _RULES_STAGE))
 
 
