@@ -47,7 +47,7 @@ def plain_environment() -> dict[str, str]:
         found = find_binaries()
         if ROOT:
             account = Account("nobody", NOBODY, NOBODY, switch=True)
-            found = reachable(found, account, Home(open_folder()))
+            found = reachable(found, account, Home(Path(tempfile.gettempdir())))
         _found["bin"] = str(found.bin)
     return {"WFSYNC_PG_BIN": _found["bin"], "HOME": "/nonexistent", "PATH": os.environ["PATH"]}
 
@@ -66,7 +66,8 @@ def environment(**more: str) -> dict[str, str]:
     """The tests' environment with ``more``; the package is importable from wherever pytest found it."""
     import wfsync
 
-    return {**os.environ, "PYTHONPATH": str(Path(wfsync.__file__).parents[1]), "PYTHONDONTWRITEBYTECODE": "1", **more}
+    path = os.pathsep.join(filter(None, (str(Path(wfsync.__file__).parents[1]), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **more}
 
 
 def run(code: str, root: Path, *, uid: int | None = None, env: dict[str, str] | None = None) -> Any:

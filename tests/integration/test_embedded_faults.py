@@ -34,6 +34,24 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="module")
+def made() -> Iterator[EmbeddedServer]:
+    """A server whose data folder is there: making one is the slow part."""
+    folder = open_folder()
+    server = EmbeddedServer(folder / ".wfsync")
+    server.start()
+    yield server
+    server.reset()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def server(made: EmbeddedServer) -> EmbeddedServer:
+    """A running server; a test that breaks it mends it."""
+    made.start()
+    return made
+
+
 def refusal(server: EmbeddedServer) -> DatabaseError:
     with pytest.raises(DatabaseError) as caught:
         server.start()
@@ -48,12 +66,13 @@ def test_a_system_that_is_not_posix(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "POSIX" in refusal(EmbeddedServer(tmp_path / ".wfsync")).message
 
 
-def test_settings_that_the_server_refuses(folder: Path) -> None:
-    server = EmbeddedServer(folder / ".wfsync")
-    server.start()
+def test_settings_that_the_server_refuses(server: EmbeddedServer) -> None:
     server.stop()
-    (server.status().data_dir / "postgresql.conf").write_text("no_such_setting = 1\n")
+    file = server.status().data_dir / "postgresql.conf"
+    good = file.read_text()
+    file.write_text("no_such_setting = 1\n")
     error = refusal(server)
+    file.write_text(good)
     assert "postgresql.conf" in error.message
     assert "no_such_setting" in "\n".join(error.details["log_lines"])
     assert error.details["log"] == str(server.status().log)
@@ -146,8 +165,7 @@ def test_a_record_that_came_with_the_repository_is_not_believed(folder: Path) ->
     server.reset()
 
 
-def test_a_server_that_refuses_sessions(folder: Path) -> None:
-    server = EmbeddedServer(folder / ".wfsync")
+def test_a_server_that_refuses_sessions(server: EmbeddedServer) -> None:
     other = replace(server.start(), database="postgres")
     with psycopg.connect(other.conninfo(), autocommit=True) as connection:
         connection.execute("alter database wfsync allow_connections false")
@@ -160,9 +178,7 @@ def test_a_server_that_refuses_sessions(folder: Path) -> None:
         assert connection.execute("select current_database()").fetchone() == ("wfsync",)
 
 
-def test_the_log_has_an_end(folder: Path) -> None:
-    server = EmbeddedServer(folder / ".wfsync")
-    server.start()
+def test_the_log_has_an_end(server: EmbeddedServer) -> None:
     log = server.status().log
     os.truncate(log, LOG_LIMIT + 1)
     server.start()
@@ -173,17 +189,14 @@ def test_the_log_has_an_end(folder: Path) -> None:
     assert 0 < log.stat().st_size < 100_000
 
 
-def test_the_log_keeps_no_statement(folder: Path) -> None:
-    server = EmbeddedServer(folder / ".wfsync")
+def test_the_log_keeps_no_statement(server: EmbeddedServer) -> None:
     with psycopg.connect(server.start().conninfo()) as connection, pytest.raises(psycopg.Error):
         connection.execute("select 'a private text' / 0")
     assert "private" not in server.status().log.read_text()
 
 
-def test_a_server_that_says_nothing_has_a_deadline(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = EmbeddedServer(folder / ".wfsync")
-    server.start()
-    home = Home(folder / ".wfsync")
+def test_a_server_that_says_nothing_has_a_deadline(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Home(server.status().data_dir.parent)
     pid = server.status().pid
     assert pid is not None
     monkeypatch.setattr("wfsync.store.embedded_process.START_LIMIT", 0.1)
@@ -246,7 +259,7 @@ def test_what_is_made_of_an_answer(listener: tuple[Path, list[bytes]], said: byt
     assert ask(path, "u", "d").state == state
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, database=None)
 @given(said=st.binary(max_size=60) | st.integers(0, len(READY)).map(lambda cut: READY[:cut]))
 def test_no_answer_is_an_exception(listener: tuple[Path, list[bytes]], said: bytes) -> None:
     path, answers = listener

@@ -108,6 +108,19 @@ def test_a_plain_user_is_told_that_it_is_roots(folder: Path) -> None:
     assert run("report(server.status().state)", folder / ".wfsync", uid=NOBODY, env=plain_environment()) == "stopped"
 
 
+def test_a_plain_user_asks_about_a_folder_that_he_cannot_enter(folder: Path) -> None:
+    (folder / "private").mkdir(mode=0o700)
+    code = """
+said = []
+for method in (server.start, server.status, server.stop, server.reset):
+    try: method()
+    except DatabaseError as error: said.append([error.code, "Permission denied" in error.message])
+report(said)
+"""
+    said = run(code, folder / "private" / ".wfsync", uid=NOBODY, env=plain_environment())
+    assert said == [["EMBEDDED_START_FAILED", True]] * 4
+
+
 def test_a_repository_that_the_account_cannot_reach(folder: Path) -> None:
     private = folder / "private"
     private.mkdir(mode=0o700)

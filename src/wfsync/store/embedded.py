@@ -111,7 +111,7 @@ class EmbeddedServer:
 
     def __init__(self, root: Path, *, patience: float = LOCK_WAIT) -> None:
         absolute = root.absolute()
-        self._root = absolute.parent.resolve() / absolute.name
+        self._root = Path(os.path.realpath(absolute.parent)) / absolute.name  # whose last name is not followed
         self._patience = patience
 
     def start(self) -> Endpoint:
@@ -134,10 +134,11 @@ class EmbeddedServer:
     def status(self) -> ServerStatus:
         """What can be said without changing or waiting for anything. Raises DatabaseError(EMBEDDED_START_FAILED)."""
         self._require_posix()
-        home = home_of(self._root)
-        folder = socket_folder(home)
-        answer = _ask(folder) if folder is not None else Answer("absent")
-        pid = postmaster_of(home.data)
+        with explained(f"{self._root} cannot be examined"):
+            home = home_of(self._root)
+            folder = socket_folder(home)
+            answer = _ask(folder) if folder is not None else Answer("absent")
+            pid = postmaster_of(home.data)
         state: Literal["stopped", "starting", "running"] = "stopped"
         if answer.alive and answer.state != "starting":
             state = "running"

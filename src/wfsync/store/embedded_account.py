@@ -6,6 +6,7 @@ no privileges. No account is ever created (design/libraries.md, "Embedded Postgr
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -41,29 +42,32 @@ class Account:
         """Runs ``command`` as this account, cut off from the terminal, with a clean environment and a private umask.
 
         ``keep`` are open files for it to inherit.
-        Raises OSError when it cannot be executed and subprocess.TimeoutExpired.
+        Raises OSError when it cannot be executed or takes too long.
         """
         identity: dict[str, Any] = {"user": self.uid, "group": self.gid, "extra_groups": []} if self.switch else {}
-        return subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            timeout=timeout,
-            check=False,
-            cwd="/",
-            env=ENVIRONMENT,
-            umask=0o077,
-            start_new_session=True,
-            pass_fds=keep,
-            **identity,
-        )
+        try:
+            return subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                timeout=timeout,
+                check=False,
+                cwd="/",
+                env=ENVIRONMENT,
+                umask=0o077,
+                start_new_session=True,
+                pass_fds=keep,
+                **identity,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise TimeoutError(errno.ETIMEDOUT, f"took longer than {timeout:.0f} s", str(command[0])) from error
 
     def works(self) -> bool:
         """True when this process may become the account (it may not inside a container that maps few users)."""
         try:
             return self.run(["/bin/sh", "-c", ":"]).returncode == 0
-        except (OSError, subprocess.SubprocessError):
+        except OSError:
             return False
 
     def reaches(self, folder: Path) -> bool:
@@ -72,7 +76,7 @@ class Account:
             return os.access(folder, os.X_OK)
         try:
             return self.run(["/bin/sh", "-c", 'cd -- "$1"', "sh", folder]).returncode == 0
-        except (OSError, subprocess.SubprocessError):
+        except OSError:
             return False
 
     def own(self, path: Path) -> None:

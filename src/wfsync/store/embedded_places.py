@@ -229,7 +229,7 @@ def only_root_writes(path: Path) -> bool:
     A sticky folder such as ``/tmp`` is fine as a parent: what root made in it nobody else can move. ``path`` itself
     need not exist.
     """
-    resolved = path.parent.resolve() / path.name
+    resolved = Path(os.path.realpath(path.parent)) / path.name
     for place in (resolved, *resolved.parents):
         try:
             facts = place.lstat()

@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -181,10 +180,7 @@ def _initdb(folder: Path, binaries: Binaries, account: Account) -> None:
         "--no-sync",
     ]
     # --no-sync: until the system has written it (half a minute), a power cut can cost a database that was just made.
-    try:
-        done = account.run(command)
-    except subprocess.TimeoutExpired as error:
-        raise start_failed(f"initdb took longer than {error.timeout:.0f} s") from error
+    done = account.run(command)
     if done.returncode != 0:
         lines = _lines(done.stderr)
         raise start_failed("initdb failed: " + (_reason(lines) or f"status {done.returncode}"), lines=lines)
@@ -228,6 +224,8 @@ def _launch(home: Home, socket_dir: Path, binaries: Binaries, account: Account, 
     with log_file(home) as log:
         script = '"$@" </dev/null >&2 & echo $!'
         done = account.run(["/bin/sh", "-c", script, "sh", *command], stderr=log, keep=(alive,))
+    if not done.stdout.strip().isdigit():
+        raise start_failed("no process could be started", log=home.log)
     return int(done.stdout)
 
 
@@ -238,7 +236,9 @@ def _judge(home: Home, logged: int, waited: float) -> None:
         lines = _lines(file.read(65536))
     transient = any(_TRANSIENT.search(line) for line in lines)
     if not transient or waited > RETRY_LIMIT:
-        raise start_failed(_reason(lines) or "the server ended without a word", log=home.log, lines=lines)
+        full = shutil.disk_usage(home.path).free == 0
+        unsaid = "no space is left on the disk" if full else "the server ended without a word"
+        raise start_failed(_reason(lines) or unsaid, log=home.log, lines=lines)
     time.sleep(0.1)
 
 
