@@ -109,12 +109,12 @@ def _read_config(
     repository: Repository, start: Path | None, option: str | None, environ: Mapping[str, str]
 ) -> tuple[Config, str | None]:
     if option is not None or environ.get("WFSYNC_CONFIG", "").strip():
-        path = _named_config(repository, start, option, environ)
+        path: str | None = _named_config(repository, start, option, environ)
     else:
         path = repository.find_upward(CONFIG_NAME)
-        if path is None:
-            _refuse_misnamed(repository)
-            return Config(), None
+    if path is None:
+        _refuse_misnamed(repository)
+        return Config(), None
     data = repository.read_file(path)
     if data is None:
         at = "" if repository.rev is None else f" at {repository.rev}"
