@@ -16,7 +16,7 @@ import pytest
 
 from embedded_subject import NOBODY, ROOT, open_folder, plain_environment, run
 from wfsync.errors import DatabaseError
-from wfsync.store.binaries import find_binaries
+from wfsync.store.binaries import examine, find_binaries
 from wfsync.store.embedded import EmbeddedServer
 from wfsync.store.embedded_account import server_account
 from wfsync.store.embedded_copy import reachable
@@ -233,6 +233,29 @@ def test_without_a_system_folder_the_places_are_unpredictable(folder: Path, monk
     with pytest.raises(DatabaseError, match="others than root can write"):
         server.start()
     os.chown(folder / "private", 0, 0)
+
+
+def test_a_copy_without_a_system_folder_is_remembered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wfsync.store.embedded_places.SYSTEM_BASES", (folder / "missing" / "base",))
+    private = folder / "private"
+    private.mkdir(mode=0o700)
+    programs = private / "pkg" / "pg" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("postgres", "initdb"):
+        (programs / name).write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 18.1'\n")
+        (programs / name).chmod(0o700)
+    found = examine(programs, "test")
+    assert found is not None
+    account, home = server_account(folder / "none"), Home(folder)
+    first = reachable(found, account, home)
+    assert only_root_writes(first.bin / "postgres")
+    assert first.bin.parts[-3:] == ("pkg", "pg", "bin")
+    assert account.run([first.bin / "initdb", "--version"]).returncode == 0
+    assert reachable(found, account, home) == first
+    (programs / "postgres").write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 18.12'\n")
+    second = reachable(found, account, home)
+    assert second.bin != first.bin, "what was upgraded is copied again"
+    shutil.rmtree(first.bin.parents[3])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="not root: mounting needs Linux")
