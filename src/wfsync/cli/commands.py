@@ -6,12 +6,29 @@ from typing import Final
 
 import click
 
+from wfsync.cli.authoring import init, new
+from wfsync.cli.completion import completion
 from wfsync.cli.database import db
 from wfsync.cli.exporting import export
+from wfsync.cli.fmt import fmt
 from wfsync.cli.importing import import_
 from wfsync.cli.inspecting import diff, refs
 from wfsync.cli.reconcile import apply, plan
+from wfsync.cli.validate import validate
 
 __all__ = ["COMMANDS"]
 
-COMMANDS: Final[tuple[click.Command, ...]] = (plan, apply, export, import_, diff, refs, db)
+COMMANDS: Final[tuple[click.Command, ...]] = (
+    init,
+    new,
+    validate,
+    fmt,
+    plan,
+    apply,
+    export,
+    import_,
+    diff,
+    refs,
+    db,
+    completion,
+)

@@ -1,0 +1,99 @@
+"""``validate``: every check that needs no database."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from wfsync.cli import exit_codes
+from wfsync.cli.context import App, pass_app
+from wfsync.cli.options import format_option, rev_option
+
+if TYPE_CHECKING:
+    from wfsync.bundle.load import LoadOptions
+    from wfsync.cli.paths import Part
+    from wfsync.errors import Problem
+    from wfsync.pipeline.validating import Validation
+
+__all__ = ["validate"]
+
+Form = Literal["text", "json", "github"]
+
+
+@click.command()
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path())
+@rev_option
+@format_option("text", "json", "github")
+@pass_app
+def validate(app: App, paths: tuple[str, ...], rev: str | None, form: Form) -> int:
+    """Check workflow files without a database; exits with 1 when there is an error.
+
+    PATH is a file or a folder; without one, all bundles of the repository around the working directory are checked.
+    Every fault of every file is named in one run, with file, line, column and JSON pointer: syntax, schema, rules,
+    definitions, keys that stand twice, calls of versions that a workflow does not have, and, where wfsync.yaml names a
+    registry, what the instance lacks. `wfsync explain CODE` says what a code means.
+
+    --format github annotates the lines of a pull request.
+
+    \b
+    Example:
+      wfsync validate
+      wfsync validate workflows/billing.dunning.json
+      wfsync validate --rev HEAD --format json
+    """
+    from wfsync.cli.paths import choose
+    from wfsync.pipeline.validating import validate as check
+
+    chosen = choose(app, paths, rev)
+    problems = list(chosen.problems)
+    parts = []
+    for part in chosen.parts:
+        options, faults = _options(part)
+        problems.extend(faults)
+        parts.append((part.source, options))
+    validation = check(parts, problems)
+    _show(app, validation, form)
+    return exit_codes.ERROR if validation.count("error") else exit_codes.OK
+
+
+def _options(part: Part) -> tuple[LoadOptions, tuple[Problem, ...]]:
+    """The rules for one part; a registry that is wrong is a fault beside those of the files."""
+    from wfsync.cli.paths import as_problems
+    from wfsync.errors import WfsyncError
+
+    try:
+        return part.workspace.load_options(), ()
+    except WfsyncError as error:
+        without = replace(part.workspace, config=replace(part.workspace.config, registry=None))
+        return without.load_options(), as_problems(error)
+
+
+def _show(app: App, validation: Validation, form: Form) -> None:
+    from wfsync.render.validation import summary_line, validation_json, validation_text
+
+    files, problems = validation.files, validation.problems
+    if form == "json":
+        app.result(validation_json(files, problems))
+    elif form == "text":
+        shown = [p for p in problems if p.is_error] if app.quiet else problems
+        app.result(validation_text(files, problems, shown=shown, color=app.color))
+    else:
+        from wfsync.render.problems import problems_github
+
+        # stdout holds workflow commands and nothing else
+        annotations = problems_github(map(_from_checkout, problems))
+        if annotations:
+            app.result(annotations)
+        app.info(summary_line(files, problems))
+
+
+def _from_checkout(problem: Problem) -> Problem:
+    """``problem`` with its file as GitHub knows it: relative to the checkout, wherever the command was started."""
+    checkout = os.environ.get("GITHUB_WORKSPACE")
+    if not checkout or problem.place is None:
+        return problem
+    file = os.path.relpath(problem.place.file, checkout)
+    return problem if file.startswith("../") else replace(problem, place=replace(problem.place, file=file))
