@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from databases import OTHER_TENANT, TENANT, Database
+from databases import TENANT, Database, Databases, LayoutName
 from wfsync.bundle.canonical import compact_bytes
 from wfsync.bundle.model import Workflow
 from wfsync.store.connection import Connection, connect, snapshot, write_transaction
@@ -37,7 +37,7 @@ METADATA: dict[str, Any] = {
 
 def workflow_id(number: int) -> str:
     """A UUID that sorts by ``number``."""
-    return str(UUID(int=(number << 64) | 0x4000_8000_0000_0000_0000, version=4))
+    return str(UUID(int=number << 80, version=4))
 
 
 def new(number: int, *, key: str | None = None, versions: Sequence[int] = (1, 2), **metadata: Any) -> NewWorkflow:
@@ -96,4 +96,12 @@ def session(database: Database, tenant: str = TENANT) -> Iterator[Session]:
         yield Session(conn, layout, Tenant(tenant, layout.tenant) if layout.tenant else None)
 
 
-OTHER = OTHER_TENANT
+@contextmanager
+def kept(databases: Databases, layout: LayoutName) -> Iterator[Database]:
+    """A database that several tests share: the fixture ``database``, which drops its own after each test, leaves it."""
+    made = databases(layout)
+    databases._made.remove(made.name)
+    try:
+        yield made
+    finally:
+        databases.server.execute(f'DROP DATABASE "{made.name}" WITH (FORCE)')

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from databases import LAYOUTS, OTHER_TENANT, Database, Databases, LayoutName
-from rows import Session, new, session, workflow_id
+from rows import Session, kept, new, session, workflow_id
 from wfsync.store.cascade import Cascades, count
 from wfsync.store.connection import snapshot
 from wfsync.store.rewrite import delete
@@ -313,13 +313,17 @@ _TABLES = st.lists(
 
 
 @pytest.fixture(scope="module")
-def graph_database(_databases: Databases) -> Database:
-    place = _databases("A")
+def graph_database(_databases: Databases) -> Iterator[Database]:
+    with kept(_databases, "A") as place:
+        _fill(place)
+        yield place
+
+
+def _fill(place: Database) -> None:
     with session(place) as s:
         s.write(*(new(n) for n in range(1, 4)))
         for number in range(6):
             _run(s, number, number % 3 + 1, parent=number - 1 if number % 2 else None)
-    return place
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))

@@ -10,7 +10,7 @@ from itertools import islice
 import pytest
 
 from databases import LAYOUTS, Databases, LayoutName
-from rows import METADATA, Session, new, session, workflow_id
+from rows import METADATA, Session, kept, new, session, workflow_id
 from wfsync.errors import DatabaseError
 from wfsync.store.connection import connect, snapshot
 from wfsync.store.mapping import exported_at, key_problem, to_workflow
@@ -19,9 +19,23 @@ from wfsync.store.reader import StoredWorkflow, read_ids, stream
 
 
 @pytest.fixture
-def opened(database: Databases) -> Iterator[Session]:
+def altered(database: Databases) -> Iterator[Session]:
+    """A database of its own, for tests that alter its tables."""
     with session(database("A")) as s:
         yield s
+
+
+@pytest.fixture(scope="module")
+def _one_database(_databases: Databases) -> Iterator[Session]:
+    with kept(_databases, "A") as place, session(place) as s:
+        yield s
+
+
+@pytest.fixture
+def opened(_one_database: Session) -> Session:
+    """A database without rows, shared by the tests that only write rows."""
+    _one_database.conn.execute("DELETE FROM workflow_definitions")
+    return _one_database
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -90,13 +104,13 @@ def test_by_id_the_connection_is_free_between_two_items(opened: Session) -> None
             assert row.metadata == METADATA | {"failureRateThreshold": row.metadata["failureRateThreshold"]}
 
 
-def test_versions_without_their_definition_are_not_seen(opened: Session) -> None:
-    opened.write(new(1), new(2))
-    opened.conn.execute(
+def test_versions_without_their_definition_are_not_seen(altered: Session) -> None:
+    altered.write(new(1), new(2))
+    altered.conn.execute(
         "ALTER TABLE workflow_definition_versions DROP CONSTRAINT workflow_definition_versions_workflow_id_fkey;"
         f"DELETE FROM workflow_definitions WHERE workflow_id = '{workflow_id(1)}'"
     )
-    assert [w.workflow_id for w in opened.read()] == [workflow_id(2)]
+    assert [w.workflow_id for w in altered.read()] == [workflow_id(2)]
 
 
 @pytest.mark.parametrize("when", ["infinity", "-infinity", "10000-01-01", "4000-01-01 BC"])
@@ -195,14 +209,14 @@ def test_all_faults_of_a_row_are_named(opened: Session) -> None:
     assert len(caught.value.problems) == 4
 
 
-def test_two_rows_of_one_version_are_named(opened: Session) -> None:
-    opened.write(new(1))
-    opened.conn.execute(
+def test_two_rows_of_one_version_are_named(altered: Session) -> None:
+    altered.write(new(1))
+    altered.conn.execute(
         "ALTER TABLE workflow_definition_versions DROP CONSTRAINT workflow_definition_versions_workflow_id_version_key"
     )
-    opened.conn.execute("UPDATE workflow_definition_versions SET version = 1")
+    altered.conn.execute("UPDATE workflow_definition_versions SET version = 1")
     with pytest.raises(DatabaseError) as caught:
-        to_workflow(opened.read()[0], {})
+        to_workflow(altered.read()[0], {})
     assert "version 1 is there twice" in caught.value.problems[0].message
 
 
@@ -236,18 +250,18 @@ def test_an_id_in_another_spelling_is_the_same_id(opened: Session, spelling: str
     assert opened.workflows()[0].draft["steps"][0]["workflowId"] == "flow-1"
 
 
-def test_a_mode_of_null_is_pinned(opened: Session) -> None:
-    opened.conn.execute("ALTER TABLE workflow_definitions ALTER payload_schema_mode DROP NOT NULL")
-    opened.write(new(1))
-    opened.conn.execute("UPDATE workflow_definitions SET payload_schema_mode = NULL, is_visible = false")
-    assert opened.workflows()[0].metadata == METADATA | {"isVisible": False}
+def test_a_mode_of_null_is_pinned(altered: Session) -> None:
+    altered.conn.execute("ALTER TABLE workflow_definitions ALTER payload_schema_mode DROP NOT NULL")
+    altered.write(new(1))
+    altered.conn.execute("UPDATE workflow_definitions SET payload_schema_mode = NULL, is_visible = false")
+    assert altered.workflows()[0].metadata == METADATA | {"isVisible": False}
 
 
-def test_times_without_a_zone_are_utc(opened: Session) -> None:
-    opened.conn.execute("ALTER TABLE workflow_definitions ALTER updated_at TYPE timestamp")
-    opened.write(new(1, versions=()))
-    opened.conn.execute("UPDATE workflow_definitions SET updated_at = '2026-01-02 03:04:05'")
-    assert rfc3339(exported_at(opened.read()[0])) == "2026-01-02T03:04:05.000Z"
+def test_times_without_a_zone_are_utc(altered: Session) -> None:
+    altered.conn.execute("ALTER TABLE workflow_definitions ALTER updated_at TYPE timestamp")
+    altered.write(new(1, versions=()))
+    altered.conn.execute("UPDATE workflow_definitions SET updated_at = '2026-01-02 03:04:05'")
+    assert rfc3339(exported_at(altered.read()[0])) == "2026-01-02T03:04:05.000Z"
 
 
 def test_a_time_without_a_zone_is_not_written() -> None:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from databases import LAYOUTS, Database, Databases, LayoutName
-from rows import METADATA, Session, new, session, workflow_id
+from rows import METADATA, Session, kept, new, session, workflow_id
 from strategies import json_objects, workflows
 from wfsync.bundle.canonical import canonical_bytes, compact_bytes
 from wfsync.bundle.fingerprint import digest
@@ -50,8 +50,8 @@ HOSTILE["deep"] = _deep
 
 @pytest.fixture(scope="module", params=LAYOUTS)
 def instance(request: pytest.FixtureRequest, _databases: Databases) -> Iterator[Session]:
-    """One database of each layout for the whole module: tests use workflows of their own."""
-    with session(_databases(request.param)) as opened:
+    """One database of each layout for the whole module: tests empty it first."""
+    with kept(_databases, request.param) as place, session(place) as opened:
         yield opened
 
 
@@ -62,7 +62,7 @@ def fresh(database: Databases) -> Iterator[Session]:
 
 
 def _clear(s: Session) -> None:
-    s.conn.execute("TRUNCATE workflow_definitions CASCADE")
+    s.conn.execute("DELETE FROM workflow_definitions")
 
 
 def _written(s: Session, *rows: NewWorkflow) -> None:

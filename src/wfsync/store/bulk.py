@@ -8,6 +8,7 @@ pairs of COPY statements of about a megabyte, so that nothing is spooled and mem
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Iterable
 from queue import Empty, Full, Queue
@@ -28,6 +29,9 @@ Batch: TypeAlias = tuple[tuple[str, bytes], ...]
 _AHEAD: Final = 2
 _PATIENCE: Final = 0.5
 """Seconds to let a running COPY end by itself after a failure, before it is cancelled."""
+_SWITCH: Final = 0.0005
+"""Seconds after which a busy caller lets the feeding thread go on. A socket holds some 5 ms of the server's work, and
+5 ms is Python's default: the server would often run dry."""
 _CANCEL_TIMEOUT: Final = 5.0
 
 
@@ -38,6 +42,8 @@ def copy_in(conn: Connection, batches: Iterable[Batch]) -> None:
     out of here after the feeding thread has ended; the transaction is then for the caller to roll back.
     """
     feeder = _Feeder(conn)
+    patience = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH)
     try:
         for batch in batches:
             feeder.put(batch)
@@ -45,6 +51,8 @@ def copy_in(conn: Connection, batches: Iterable[Batch]) -> None:
     except BaseException:
         feeder.abandon()
         raise
+    finally:
+        sys.setswitchinterval(patience)
 
 
 class _Feeder:

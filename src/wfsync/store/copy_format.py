@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 from psycopg.types.numeric import DecimalBinaryDumper
@@ -26,7 +27,6 @@ _HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER: Final = b"\xff\xff"
 _NULL: Final = b"\xff\xff\xff\xff"
 _INT32: Final = struct.Struct(">i").pack
-_INT64: Final = struct.Struct(">q").pack
 _NUMERIC: Final = DecimalBinaryDumper(Decimal)
 
 
@@ -39,19 +39,25 @@ class Column:
     type: str
 
 
+def _sized(data: bytes) -> bytes:
+    return _INT32(len(data)) + data
+
+
 def _numeric(value: Any) -> bytes:
-    return bytes(_NUMERIC.dump(Decimal(value if isinstance(value, str) else canonical_number(value))) or b"")
+    return _sized(bytes(_NUMERIC.dump(Decimal(value if isinstance(value, str) else canonical_number(value))) or b""))
 
 
 _BINARY: Final[Mapping[Kind, Callable[[Any], bytes]]] = {
-    "uuid": lambda v: bytes.fromhex(v.replace("-", "")),
-    "text": str.encode,
-    "int": _INT32,
-    "bool": lambda v: b"\x01" if v else b"\x00",
+    "uuid": lambda v: b"\0\0\0\x10" + bytes.fromhex(v.replace("-", "")),
+    "text": lambda v: _sized(v.encode()),
+    "int": partial(struct.Struct(">ii").pack, 4),
+    "bool": {False: b"\0\0\0\1\0", True: b"\0\0\0\1\1"}.__getitem__,
     "numeric": _numeric,
-    "jsonb": b"\x01".__add__,
-    "time": _INT64,
+    "jsonb": lambda v: _INT32(len(v) + 1) + b"\1" + v,
+    "time": partial(struct.Struct(">iq").pack, 8),
 }
+"""Whole fields: the length, then the value."""
+
 _EXPECTED: Final[Mapping[Kind, frozenset[str]]] = {
     "uuid": frozenset({"uuid"}),
     "text": frozenset({"text", "character varying"}),
@@ -94,7 +100,7 @@ class RowFormat:
         if self.binary:
             self._encoders = [_BINARY[c.kind] for c in varying]
             head = struct.pack(">h", len(columns))
-            self._prefix = head + b"".join(_field(_BINARY[c.kind], v) for c, v in leading)
+            self._prefix = head + b"".join(_NULL if v is None else _BINARY[c.kind](v) for c, v in leading)
         else:
             self._kinds = [c.kind for c in varying]
             self._prefix = b"".join(_escaped(as_text(v, c.kind)) + b"\t" for c, v in leading)
@@ -119,21 +125,8 @@ class RowFormat:
         if not self.binary:
             fields = [_escaped(as_text(v, k)) for v, k in zip(values, self._kinds, strict=True)]
             return self._prefix + b"\t".join(fields) + b"\n"
-        parts = [self._prefix]
-        for value, encode in zip(values, self._encoders, strict=True):
-            if value is None:
-                parts.append(_NULL)
-            else:
-                data = encode(value)
-                parts += (_INT32(len(data)), data)
-        return b"".join(parts)
-
-
-def _field(encode: Callable[[Any], bytes], value: Any) -> bytes:
-    if value is None:
-        return _NULL
-    data = encode(value)
-    return _INT32(len(data)) + data
+        fields = [_NULL if v is None else encode(v) for v, encode in zip(values, self._encoders, strict=True)]
+        return self._prefix + b"".join(fields)
 
 
 def _escaped(text: str | None) -> bytes:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from wfsync.bundle.canonical import canonical_bytes, compact_bytes, parse_exact
 from wfsync.bundle.model import MAX_DEPTH, MAX_KEY_LENGTH, Json, JsonObject, PublishedVersion, Workflow
 from wfsync.bundle.numbers import parse_number
-from wfsync.bundle.references import is_uuid, rewrite
+from wfsync.bundle.references import CALL_STEP, is_uuid, rewrite
 from wfsync.bundle.rules.keys import key_fault
 from wfsync.bundle.structure import DEFAULT_SCHEMA_MODE
 from wfsync.errors import DatabaseError, Problem
@@ -34,6 +34,8 @@ _ABOVE_VERSION: Final = 5
 _ABOVE_METADATA: Final = 4
 _MAX_THRESHOLD: Final = Decimal("999.99")
 _NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_CALL: Final = CALL_STEP.encode()
+"""Looking for it in a text is much cheaper than a walk over the steps, and few definitions call another workflow."""
 _STRIDE: Final = 100
 _DIGITS_AHEAD: Final = re.compile(rb"[0-9]{3}")
 _LONG_NUMBER: Final = re.compile(rb"[0-9]{309}")
@@ -58,7 +60,7 @@ def to_workflow(stored: StoredWorkflow, keys_by_id: Mapping[str, str]) -> Workfl
                 faults.append(f"{where} is not an object")
             return {}
         tree.pop("id", None)
-        return rewrite(tree, target)
+        return rewrite(tree, target) if _CALL in data else tree
 
     draft = definition(stored.draft, _ABOVE_DRAFT, "draft_definition")
     versions = []
@@ -82,7 +84,8 @@ def to_new(workflow: Workflow, workflow_id: str, target: Callable[[str], str]) -
     """
 
     def text(definition: JsonObject) -> bytes:
-        return compact_bytes({**rewrite(definition, target), "id": workflow_id})
+        data = compact_bytes({**definition, "id": workflow_id})
+        return compact_bytes({**rewrite(definition, target), "id": workflow_id}) if _CALL in data else data
 
     return NewWorkflow(
         workflow_id,

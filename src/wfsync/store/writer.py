@@ -144,14 +144,13 @@ def insert(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, rows
 
 def metadata_values(metadata: Mapping[str, Json], fields: Sequence[MetadataField]) -> list[Any]:
     """The values of ``fields`` as `copy_format` wants them: documents as canonical bytes, the mode never None."""
-    values = []
-    for field in fields:
-        value = metadata[field.name]
+    values = [metadata[field.name] for field in fields]
+    for position, field in enumerate(fields):
+        value = values[position]
         if field.kind == "jsonb" and value is not None and not isinstance(value, bytes):
-            value = compact_bytes(value)
+            values[position] = compact_bytes(value)
         elif value is None and field.name == "payloadSchemaMode":
-            value = DEFAULT_SCHEMA_MODE
-        values.append(value)
+            values[position] = DEFAULT_SCHEMA_MODE
     return values
 
 
