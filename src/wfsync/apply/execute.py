@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from wfsync.apply.outcome import Applied, Outcome
@@ -12,9 +12,9 @@ from wfsync.apply.precondition import Base, require_base, require_no_runs
 from wfsync.bundle import fingerprint
 from wfsync.bundle.canonical import compact_bytes, parse_exact
 from wfsync.bundle.model import JsonObject, Workflow
-from wfsync.bundle.references import rewrite
+from wfsync.bundle.references import plain_uuid, rewrite
 from wfsync.bundle.structure import relabel
-from wfsync.errors import Conflict
+from wfsync.errors import Conflict, DatabaseError
 from wfsync.plan.change import Change
 from wfsync.plan.guard import Consent
 from wfsync.plan.model import Plan
@@ -43,6 +43,8 @@ class Work:
     consent: Consent
     lock_timeout: float
     """Seconds."""
+    on_commit: Callable[[], None] = lambda: None
+    """Called once the transaction is known to be committed."""
 
 
 def execute(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, work: Work) -> Outcome:
@@ -55,20 +57,20 @@ def execute(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, wor
     started = time.monotonic()
     changes = work.plan.changes
     ids = _ids(work)
-    replaced = [c.workflow_id for c in changes if c.workflow_id is not None and ids.get(c.key) != c.workflow_id]
+    moved = _moved(work, ids)
     documents = _Documents(work, ids)
-    with write_transaction(conn, work.lock_timeout):
+    with write_transaction(conn, work.lock_timeout, work.on_commit):
         advisory_lock(conn, layout, tenant)
         lock_table_if_needed(conn, layout)
         lock_definitions(conn, layout, tenant, [c.workflow_id for c in changes if c.workflow_id is not None])
-        base = Base(work.live.keys_by_id, documents.callees(), replaced, work.snapshot)
+        base = Base(work.live.keys_by_id, documents.callees(), moved, work.snapshot)
         stored = require_base(conn, layout, tenant, changes, base)
         if not work.consent.allow_running:
             require_no_runs(conn, layout, tenant, changes)
-        rows.delete(conn, layout, tenant, replaced)
+        rows.delete(conn, layout, tenant, list(moved))
         inserted = insert(conn, layout, tenant, documents.inserts())
         updated = rows.update(conn, layout, tenant, documents.updates())
-        rows.relink(conn, layout, tenant, _relinks(work, ids, stored))
+        rows.relink(conn, layout, tenant, _relinks(stored, moved))
     applied = tuple(_applied(change, ids) for change in changes)
     return Outcome(
         work.plan,
@@ -85,6 +87,14 @@ def _ids(work: Work) -> dict[str, str]:
         if change.action == "create" or (change.action == "overwrite" and work.plan.overwrite == "replace"):
             ids[change.key] = str(uuid.uuid4())
     return ids
+
+
+def _moved(work: Work, ids: Mapping[str, str]) -> dict[str, str]:
+    """The rows that are replaced: old id → new id. Nothing else is ever deleted."""
+    if work.plan.overwrite != "replace":
+        return {}
+    overwritten = [change for change in work.plan.changes if change.action == "overwrite"]
+    return {change.workflow_id: ids[change.key] for change in overwritten if change.workflow_id is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,24 +170,33 @@ def _document(definition: JsonObject, workflow_id: str) -> bytes:
     return compact_bytes({**definition, "id": workflow_id})
 
 
-def _relinks(work: Work, ids: Mapping[str, str], stored: Mapping[str, StoredWorkflow]) -> Iterator[rows.Relink]:
-    overwritten = [c for c in work.plan.changes if c.action == "overwrite"]
-    moved = {c.workflow_id: ids[c.key] for c in overwritten if c.workflow_id is not None}
-    for change in work.plan.changes:
-        if change.action == "relink" and change.workflow_id is not None:
-            row = stored[change.workflow_id]
-            yield rows.Relink(
-                row.workflow_id,
-                _relinked(row.draft, moved),
-                tuple((v.version, new) for v in row.versions if (new := _relinked(v.definition, moved))),
-            )
+def _relinks(stored: Mapping[str, StoredWorkflow], moved: Mapping[str, str]) -> Iterator[rows.Relink]:
+    for row in stored.values():
+        yield rows.Relink(
+            row.workflow_id,
+            _relinked(row, row.draft, moved),
+            tuple((v.version, new) for v in row.versions if (new := _relinked(row, v.definition, moved))),
+        )
 
 
-def _relinked(data: bytes, moved: Mapping[str, str]) -> bytes | None:
+def _relinked(row: StoredWorkflow, data: bytes, moved: Mapping[str, str]) -> bytes | None:
     """The document with its calls moved to new ids; None when it makes no such call."""
-    tree = parse_exact(data)
-    new = rewrite(tree, lambda target: moved.get(target.lower(), target)) if isinstance(tree, dict) else tree
-    return None if new is tree else compact_bytes(new)
+    try:
+        tree = parse_exact(data)
+    except (ValueError, RecursionError):
+        return None  # no call was read in it either
+    new = rewrite(tree, lambda target: moved.get(plain_uuid(target), target)) if isinstance(tree, dict) else tree
+    if new is tree:
+        return None
+    try:
+        return compact_bytes(new)
+    except (ValueError, RecursionError):
+        raise DatabaseError(
+            f"workflow {row.key or row.workflow_id} calls a workflow that gets a new id, and cannot be relinked: "
+            "it holds a number beyond binary64",
+            code="INVALID_ROW",
+            hint="correct it in the instance, or use --overwrite update, which keeps ids",
+        ) from None
 
 
 def _applied(change: Change, ids: Mapping[str, str]) -> Applied:

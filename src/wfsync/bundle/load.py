@@ -14,7 +14,7 @@ from wfsync.bundle import fingerprint, schema
 from wfsync.bundle.dependencies import declared, derive
 from wfsync.bundle.model import FORMAT, FORMAT_VERSION, MAX_WORKFLOW_BYTES, Json, JsonObject, Workflow
 from wfsync.bundle.parse import Parsed, Syntax, parse, read_document
-from wfsync.bundle.references import Call, calls, is_uuid
+from wfsync.bundle.references import Call, calls, is_uuid, plain_uuid
 from wfsync.bundle.registry import Missing, Registry
 from wfsync.bundle.rules import Fault, definitions, keys, numbers, versions
 from wfsync.bundle.source_map import Path, SourceMap
@@ -33,6 +33,8 @@ _STAGES: Final = {
     "SCHEMA_VALIDATION_FAILED": 2,
 }
 _RULES_STAGE: Final = 3
+_SHOWN: Final = 40
+"""Characters of a received value that a message repeats."""
 _UNREAD: Final = ("REPOSITORY", "FILE_")
 """Beginnings of the codes of files that could not be read at all."""
 _LATER: Final = {"MISSING_DEPENDENCIES": 4, "MISSING_REFERENCE": 5, "AMBIGUOUS_KEY": 5, "WORKFLOW_KEY_CONFLICT": 6}
@@ -295,14 +297,15 @@ def _origin(entry: JsonObject) -> str | None:
     for definition in (entry["draft"]["definition"], *(p["definition"] for p in entry["publishedVersions"])):
         origin = definition.get("id")
         if isinstance(origin, str) and is_uuid(origin):
-            return origin.lower()
+            return plain_uuid(origin)
     return None
 
 
 def _scalar(value: Json) -> Json:
-    return value if value is None or isinstance(value, (bool, int, float)) else _short(value)
+    if isinstance(value, str):
+        return value[:_SHOWN]
+    return value if value is None or isinstance(value, (bool, int, float)) else type(value).__name__
 
 
 def _short(value: Json) -> str:
-    text = value if isinstance(value, str) else type(value).__name__ if isinstance(value, (dict, list)) else repr(value)
-    return repr(text[:40]) if isinstance(value, str) else text[:40]
+    return type(value).__name__ if isinstance(value, (dict, list)) else repr(_scalar(value))[:_SHOWN]

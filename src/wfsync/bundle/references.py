@@ -14,7 +14,7 @@ from typing import Final
 from wfsync.bundle.model import Json, JsonObject
 from wfsync.bundle.steps import StepPath, Walked, walk
 
-__all__ = ["CALL_STEP", "Call", "calls", "is_uuid", "rewrite"]
+__all__ = ["CALL_STEP", "Call", "calls", "is_uuid", "plain_uuid", "rewrite"]
 
 CALL_STEP: Final = "control.callWorkflow"
 
@@ -39,6 +39,14 @@ class Call:
 def is_uuid(text: str) -> bool:
     """True when ``text`` reads as a UUID in a form that Python or PostgreSQL accepts (any case, braces, odd dashes)."""
     return len(text) >= _UUID_DIGITS and _UUID.fullmatch(text) is not None
+
+
+def plain_uuid(text: str) -> str:
+    """``text`` in PostgreSQL's spelling of a UUID (lower case, four dashes); itself when it is none."""
+    if not is_uuid(text):
+        return text
+    digits = text.lower().removeprefix("urn:uuid:").strip("{}").replace("-", "")
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def calls(walked: Walked, in_version: int | None) -> list[Call]:

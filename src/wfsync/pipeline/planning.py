@@ -73,7 +73,7 @@ def make_plan(
         desired = wanted()
         known = resolution(desired.by_key.values(), rows.state.keys_by_id)
         desired = _with_final_digests(desired, known)
-        decision = decide(desired.by_key, rows.state, options.overwrite, _called(desired, known))
+        decision = decide(desired.by_key, rows.state, options.overwrite, known.key_of)
         problems = _check(desired, rows, known, decision)
         changes, notes = _with_consequences(conn, layout, tenant, decision.changes, options.overwrite)
         if options.details:
@@ -100,10 +100,6 @@ def _with_final_digests(desired: DesiredState, known: Resolution) -> DesiredStat
         if item.calls and needs_relabel(item, known.key_of)
     }
     return replace(desired, by_key={**desired.by_key, **renamed}) if renamed else desired
-
-
-def _called(desired: DesiredState, known: Resolution) -> frozenset[str]:
-    return frozenset(known.key_of(call.target) for item in desired.by_key.values() for call in item.calls)
 
 
 def _check(desired: DesiredState, rows: Rows, known: Resolution, decision: Decision) -> tuple[Problem, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from wfsync.bundle.load import Desired
@@ -30,12 +30,14 @@ class Decision:
         return len(self.equal.keys() - relinked)
 
 
-def decide(desired: Mapping[str, Desired], live: LiveState, overwrite: Overwrite, called: frozenset[str]) -> Decision:
+def decide(
+    desired: Mapping[str, Desired], live: LiveState, overwrite: Overwrite, key_of: Callable[[str], str]
+) -> Decision:
     """Compare every desired workflow with its row.
 
-    ``desired`` holds final digests (references resolved) by key; ``called`` the keys that its members call. A workflow
-    of the database that no file names is left alone. With ``replace``, an overwritten workflow gets a new id, so every
-    stored definition that calls it and is not itself overwritten is relinked.
+    ``desired`` holds final digests (references resolved) by key; ``key_of`` says which key a call's target means. A
+    workflow of the database that no file names is left alone. With ``replace``, an overwritten workflow gets a new id,
+    so every stored definition that calls it and is not itself overwritten is relinked.
     """
     changes: list[Change] = []
     equal: dict[str, str] = {}
@@ -49,6 +51,7 @@ def decide(desired: Mapping[str, Desired], live: LiveState, overwrite: Overwrite
             equal[key] = row.workflow_id
         else:
             changes.append(_overwrite(item, row))
+    called = {key_of(call.target) for change in changes for call in desired[change.key].calls}
     if overwrite == "replace":
         relinks = tuple(_relinks(changes, live))
         changes.extend(relinks)
@@ -86,7 +89,7 @@ def _relinks(changes: list[Change], live: LiveState) -> Iterator[Change]:
     replaced = {c.workflow_id: c.key for c in changes if c.action == "overwrite" and c.workflow_id is not None}
     if not replaced:
         return
-    for row in (*live.by_key.values(), *live.keyless):
+    for row in live.rows():
         if row.workflow_id in replaced:
             continue
         callees = sorted({replaced[call.target] for call in row.calls if call.target in replaced})

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from wfsync.bundle.load import Desired
-from wfsync.bundle.references import Call, is_uuid
+from wfsync.bundle.references import Call, is_uuid, plain_uuid
 from wfsync.bundle.steps import step_path_text
 from wfsync.errors import Place, Problem, Severity
 from wfsync.plan.state import Live, LiveState
@@ -33,8 +33,8 @@ class Resolution:
         """The key that ``target`` means; ``target`` itself when it is a key already, or a UUID of nobody."""
         if not is_uuid(target):
             return target
-        folded = target.lower()
-        return self.origins.get(folded) or self.stored.get(folded) or target
+        known = plain_uuid(target)
+        return self.origins.get(known) or self.stored.get(known) or target
 
 
 def resolution(desired: Iterable[Desired], stored: Mapping[str, str]) -> Resolution:
@@ -67,7 +67,7 @@ def unresolved(
         for call in item.calls:
             yield from _check(item, call, key_of(call.target), desired, live)
     replaced = {live.by_key[key].workflow_id: item for key, item in changing.items() if key in live.by_key}
-    for caller in (*live.by_key.values(), *live.keyless):
+    for caller in live.rows():
         if caller.key in desired:
             continue
         for call in caller.calls:

@@ -6,7 +6,7 @@ where their documents would not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from wfsync.bundle.references import Call
@@ -39,19 +39,27 @@ class LiveState:
     """Keys with more than one row, and the rows' ids."""
     keys_by_id: Mapping[str, str] = field(default_factory=dict)
     """Every sound key, also the ambiguous ones, by ``workflow_id``."""
-    keyless: tuple[Live, ...] = ()
-    """Rows with a NULL or invalid key: never touched, but their calls may need relinking."""
+    others: tuple[Live, ...] = ()
+    """Rows that no file can mean, because their key is NULL, invalid or not theirs alone. Nothing is written to them
+    but new ids of workflows that they call."""
+
+    def rows(self) -> Iterator[Live]:
+        """Every row."""
+        yield from self.by_key.values()
+        yield from self.others
 
 
 def live_state(rows: Iterable[Live], keyless: Iterable[Live], keys_by_id: Mapping[str, str]) -> LiveState:
     """Sort ``rows`` (all with sound keys) by key, setting aside those whose key is not theirs alone."""
     by_key: dict[str, Live] = {}
-    ambiguous: dict[str, list[str]] = {}
+    ambiguous: dict[str, list[Live]] = {}
     for row in rows:
         if row.key in ambiguous:
-            ambiguous[row.key].append(row.workflow_id)
+            ambiguous[row.key].append(row)
         elif row.key in by_key:
-            ambiguous[row.key] = [by_key.pop(row.key).workflow_id, row.workflow_id]
+            ambiguous[row.key] = [by_key.pop(row.key), row]
         else:
             by_key[row.key] = row
-    return LiveState(by_key, {k: tuple(sorted(ids)) for k, ids in ambiguous.items()}, keys_by_id, tuple(keyless))
+    ids = {key: tuple(sorted(row.workflow_id for row in several)) for key, several in ambiguous.items()}
+    others = (*keyless, *(row for several in ambiguous.values() for row in several))
+    return LiveState(by_key, ids, keys_by_id, others)

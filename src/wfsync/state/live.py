@@ -9,7 +9,7 @@ from hashlib import sha256
 from wfsync.bundle import fingerprint
 from wfsync.bundle.canonical import parse_exact
 from wfsync.bundle.model import Workflow
-from wfsync.bundle.references import Call, calls
+from wfsync.bundle.references import Call, calls, plain_uuid
 from wfsync.bundle.steps import Walked, walk
 from wfsync.bundle.structure import relabel
 from wfsync.errors import DatabaseError, Problem
@@ -84,7 +84,7 @@ def reduce_row(stored: StoredWorkflow, keys_by_id: Mapping[str, str]) -> tuple[L
 
 def portable(workflow: Workflow, keys_by_id: Mapping[str, str]) -> Workflow:
     """``workflow`` with ids of called workflows as keys, where they have one."""
-    return relabel(workflow, lambda target: keys_by_id.get(target.lower(), target))
+    return relabel(workflow, lambda target: keys_by_id.get(plain_uuid(target), target))
 
 
 def stored_calls(workflow: Workflow, walked: list[Walked]) -> tuple[Call, ...]:
@@ -96,7 +96,7 @@ def stored_calls(workflow: Workflow, walked: list[Walked]) -> tuple[Call, ...]:
 
 
 def _folded(call: Call) -> Call:
-    target = call.target.lower()
+    target = plain_uuid(call.target)
     return call if target == call.target else Call(call.path, target, call.version, call.in_version)
 
 
