@@ -1,0 +1,120 @@
+"""Canonical bytes: the C path and the plain path agree, and the text depends on the value only."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import orjson
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from strategies import json_values
+from wfsync.bundle.canonical import canonical_bytes, compact_bytes, parse_exact, plain_canonical_bytes
+from wfsync.bundle.numbers import canonical_number, parse_number
+from wfsync.bundle.parse import parse, read_document
+
+
+def exact(tree: object) -> object:
+    """The tree as a reader would hold it: numbers through their text."""
+    return parse_exact(plain_canonical_bytes(tree))
+
+
+@given(json_values())
+@example({"\ue000": 1, "\U0001f600": 2})
+@example([10**21, 10**21 - 1, 1e-7, 1e-6, 123456789012345678901])
+def test_fast_and_plain_writers_agree(tree: object) -> None:
+    tree = exact(tree)
+    assert canonical_bytes(tree) == plain_canonical_bytes(tree)
+
+
+@given(json_values())
+def test_canonicalising_canonical_bytes_changes_nothing(tree: object) -> None:
+    data = plain_canonical_bytes(tree)
+    assert canonical_bytes(parse_exact(data)) == data
+    assert canonical_bytes(read_document(data, "json", "f").tree) == data
+
+
+@given(json_values())
+def test_compact_text_is_the_same_without_white_space(tree: object) -> None:
+    tree = exact(tree)
+    assert json.loads(compact_bytes(tree)) == json.loads(canonical_bytes(tree))
+    assert canonical_bytes(parse_exact(compact_bytes(tree))) == canonical_bytes(tree)
+
+
+@given(json_values(), st.sampled_from([None, 1, 4, "\t"]), st.booleans())
+def test_the_fast_reader_gives_what_the_strict_one_gives(tree: object, indent: int | str | None, ascii_: bool) -> None:
+    data = json.dumps(tree, indent=indent, ensure_ascii=ascii_).encode()
+    fast, strict = parse(data, "json", "f"), read_document(data, "json", "f")
+    assert plain_canonical_bytes(fast.tree) == plain_canonical_bytes(strict.tree)
+    assert fast.is_canonical == (plain_canonical_bytes(strict.tree) == data)
+
+
+def test_keys_are_in_utf16_order() -> None:
+    # UTF-8 puts U+E000 before U+1F600, UTF-16 after it: the surrogates lie below
+    assert canonical_bytes({"\ue000": 1, "\U0001f600": 2, "a": 3}).decode() == (
+        '{\n  "a": 3,\n  "\U0001f600": 2,\n  "\ue000": 1\n}\n'
+    )
+
+
+def test_layout_of_the_text() -> None:
+    tree = {"b": [], "a": {}, "c": [1, {"x": None}], "ä": '\u2028\x7f\x01"\\'}
+    assert canonical_bytes(tree).decode() == (
+        '{\n  "a": {},\n  "b": [],\n  "c": [\n    1,\n    {\n      "x": null\n    }\n  ],\n'
+        '  "ä": "\u2028\x7f\\u0001\\"\\\\"\n}\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("1.0", "1"),
+        ("1.50", "1.5"),
+        ("-0", "0"),
+        ("-0.0", "0"),
+        ("1e3", "1000"),
+        ("9007199254740993", "9007199254740993"),
+        ("18446744073709551616", "18446744073709551616"),
+        ("1e21", "1e+21"),
+        ("1000000000000000000000", "1e+21"),
+        ("1180591620717411303424", "1180591620717411303424"),
+        ("0.000001", "0.000001"),
+        ("0.0000001", "1e-7"),
+        ("1E-7", "1e-7"),
+        ("0.1000000000000000055511151231257827", "0.1"),
+        ("1e-400", "0"),
+    ],
+)
+def test_numbers(text: str, canonical: str) -> None:
+    assert canonical_bytes(parse_exact(text.encode())).decode() == canonical + "\n"
+    assert canonical_bytes(read_document(text.encode(), "json", "f").tree).decode() == canonical + "\n"
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=None, min_value=-(10**25), max_value=10**25))
+def test_a_round_trip_through_jsonb_spelling_changes_nothing(value: Decimal) -> None:
+    # numeric writes every digit and keeps the scale: 1e21 has 22 digits, 1.50 stays 1.50
+    stored = format(value, "f")
+    text = canonical_number(parse_number(stored))
+    assert canonical_number(parse_number(text)) == text
+    assert canonical_number(parse_number(format(Decimal(text), "f"))) == text
+
+
+@pytest.mark.parametrize("bad", ["\ud800", {"\udfff": 1}])
+def test_a_lone_surrogate_is_refused(bad: object) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        canonical_bytes(bad)
+
+
+def test_a_number_beyond_binary64_is_refused() -> None:
+    with pytest.raises(ValueError, match="bits"):
+        canonical_bytes(10**400)
+
+
+def test_trees_that_orjson_refuses_still_have_a_text() -> None:
+    deep: object = 1
+    for _ in range(300):
+        deep = [deep]
+    with pytest.raises(orjson.JSONEncodeError):
+        orjson.dumps(deep)
+    assert canonical_bytes(deep) == plain_canonical_bytes(deep)
