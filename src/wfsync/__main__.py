@@ -1,8 +1,26 @@
-"""``python -m wfsync``."""
+"""The process: ``python -m wfsync`` and the ``wfsync`` program."""
 
 import sys
+from typing import NoReturn
 
-from wfsync.cli.main import main
+from wfsync.cli.interruption import Signals, Terminated
+
+
+def run() -> NoReturn:
+    """Run one command and end the process with its exit code, whenever a signal comes."""
+    signals = Signals()
+    signals.catch()  # before the imports, which take longest
+    try:
+        from wfsync.cli.main import main
+
+        code = main(signals=signals)
+    except KeyboardInterrupt:
+        code = 130
+    except Terminated:
+        code = 143
+    signals.ignore()
+    sys.exit(code)
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +40,8 @@ class App:
     verbose: int = 0
     no_color: bool = False
     log_format: Literal["text", "json"] = "text"
+    on_commit: Callable[[], None] = field(default=lambda: None, repr=False)
+    """Called the moment something is committed: no signal may be reported as "rolled back" after it."""
 
     # -- rooms ---------------------------------------------------------------------------------------------------
 

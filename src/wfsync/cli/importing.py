@@ -78,7 +78,9 @@ def import_(
         if workspace is None or workspace.config.registry is None:
             app.note_unchecked_dependencies()
         require_consent(planned.plan)
-        outcome = carry_out(session.conn, session.layout, session.tenant, planned, consent, app.lock_timeout)
+        outcome = carry_out(
+            session.conn, session.layout, session.tenant, planned, consent, app.lock_timeout, app.on_commit
+        )
     show_outcome(app, outcome, form, outputs)
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
-from types import FrameType
-from typing import Final, Literal, NoReturn
+from typing import Final, Literal
 
 import click
 
@@ -17,16 +14,17 @@ from wfsync import __version__
 from wfsync.cli import exit_codes
 from wfsync.cli.commands import COMMANDS
 from wfsync.cli.context import DEFAULT_LOCK_TIMEOUT, App
+from wfsync.cli.interruption import Signals, Terminated
 from wfsync.cli.options import failure_document, shows_refusals
 from wfsync.errors import WfsyncError
 
-__all__ = ["Terminated", "cli", "main"]
+__all__ = ["cli", "main"]
 
 _CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_SIGNALS: Final = "wfsync.signals"
+"""In the context's ``meta``: who is to be told of a commit."""
 
-
-class Terminated(BaseException):
-    """SIGTERM: unwinds like Ctrl-C does, so that a transaction is rolled back on the way out."""
+_COMMITTED: Final = "everything was applied and committed; only the report of it is incomplete"
 
 
 @click.group(context_settings=_CONTEXT)
@@ -63,32 +61,37 @@ def cli(
     A directory in git is the source of truth, one bundle file per workflow. With no database named, wfsync starts an
     embedded PostgreSQL under .wfsync/ in the repository.
     """
-    context.obj = App(config, database, tenant, lock_timeout, quiet, verbose, no_color, log_format)
+    signals: Signals = context.meta[_SIGNALS]
+    context.obj = App(
+        config, database, tenant, lock_timeout, quiet, verbose, no_color, log_format, on_commit=signals.commit
+    )
 
 
 for command in COMMANDS:
     cli.add_command(command)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code (spec: cli.md "Exit codes"). ``arguments`` default to the process's."""
-    _catch_sigterm()
+def main(arguments: Sequence[str] | None = None, *, signals: Signals | None = None) -> int:
+    """Run one command; returns the exit code (spec: cli.md "Exit codes"). ``arguments`` default to the process's.
+
+    ``signals`` are those of the process where it caught them already; else they are caught here, and given back.
+    """
+    if signals is None:
+        with Signals() as caught:
+            return main(arguments, signals=caught)
     gc.disable()  # a short life with few cycles; collecting while many documents pass through doubles a plan's time
-    app = App()
     try:
         with cli.make_context("wfsync", list(sys.argv[1:] if arguments is None else arguments)) as context:
-            code = _invoke(context)
-            app = context.obj or app
+            context.meta[_SIGNALS] = signals
+            code = _invoke(context, signals)
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as error:
         code = _usage(error)
     except (KeyboardInterrupt, click.Abort):
-        code = exit_codes.INTERRUPTED
-        _say("interrupted: nothing that was not committed remains")
+        code = _stopped(signals, "interrupted", exit_codes.INTERRUPTED)
     except Terminated:
-        code = exit_codes.TERMINATED
-        _say("terminated: nothing that was not committed remains")
+        code = _stopped(signals, "terminated", exit_codes.TERMINATED)
     except BrokenPipeError:
         # The reader of stdout went away (`wfsync plan | head`): no error, and nothing left to say.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -96,25 +99,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _invoke(context: click.Context) -> int:
+def _invoke(context: click.Context, signals: Signals) -> int:
     try:
         result = cli.invoke(context)
-    except WfsyncError as error:
-        app: App = context.obj
-        document = failure_document(context, error)
+    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        raise
+    except Exception as error:  # noqa: BLE001 - the edge: whatever it is, it becomes a message and an exit code
+        code = _failed(context, error, signals)
+        if signals.committed:
+            _say(_COMMITTED)
+        return code
+    return result if isinstance(result, int) else exit_codes.OK
+
+
+def _failed(context: click.Context, error: Exception, signals: Signals) -> int:
+    app: App | None = context.obj
+    if isinstance(error, WfsyncError) and app is not None:
+        # After a commit, a document that says "failed" would be a lie: only the report did
+        document = failure_document(context, error) if not signals.committed else None
         if document is not None:
             app.result(document)
         app.error(error, listed=document is not None and shows_refusals(context, error))
         return exit_codes.of(error)
-    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
-        raise
-    except Exception as error:
-        if context.obj is not None and context.obj.verbose > 1:
-            raise
-        _say(f"error INTERNAL: {type(error).__name__}: {str(error)[:500]}")
-        _say("this is a defect of wfsync; -vv shows where")
+    if app is not None and app.verbose > 1:
+        raise error
+    if isinstance(error, OSError) and signals.committed:
+        _say(f"error OUTPUT: the result cannot be written: {error.strerror or error}")
         return exit_codes.ERROR
-    return result if isinstance(result, int) else exit_codes.OK
+    _say(f"error INTERNAL: {type(error).__name__}: {str(error)[:500]}")
+    _say("this is a defect of wfsync; -vv shows where")
+    return exit_codes.ERROR
+
+
+def _stopped(signals: Signals, how: str, code: int) -> int:
+    """What a signal means: everything was rolled back, unless it was committed before."""
+    if signals.committed:
+        _say(f"{how}, but {_COMMITTED}")
+        return exit_codes.OK
+    _say(f"{how}: nothing that was not committed remains")
+    return code
 
 
 def _usage(error: click.ClickException) -> int:
@@ -124,11 +147,3 @@ def _usage(error: click.ClickException) -> int:
 
 def _say(message: str) -> None:
     click.echo(f"wfsync: {message}", err=True)
-
-
-def _catch_sigterm() -> None:
-    def terminate(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise Terminated
-
-    with suppress(ValueError):  # not the main thread: whoever embeds us owns the signals
-        signal.signal(signal.SIGTERM, terminate)

@@ -120,7 +120,9 @@ def apply(
     consent = Consent(force=force, allow_running=allow_running)
     with _planned(app, request, consent, write=True) as (session, planned):
         require_consent(planned.plan, expect_digest)
-        outcome = carry_out(session.conn, session.layout, session.tenant, planned, consent, app.lock_timeout)
+        outcome = carry_out(
+            session.conn, session.layout, session.tenant, planned, consent, app.lock_timeout, app.on_commit
+        )
     show_outcome(app, outcome, form, outputs)
     return exit_codes.OK
 
@@ -183,8 +185,8 @@ def show_outcome(app: App, outcome: Outcome, form: Form, outputs: tuple[str, ...
         "json": lambda: outcome_json(outcome),
         "markdown": lambda: outcome_markdown(outcome),
     }
-    write_outputs(outputs, form, forms)
     if form == "text":
         app.result(outcome_text(outcome, width=app.width, color=app.color, verbose=app.verbose))
     else:
         app.result(forms[form]())
+    write_outputs(outputs, form, forms)  # last: it may fail, and what was done must be said first

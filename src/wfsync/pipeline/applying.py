@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from wfsync.apply.execute import Work, execute
 from wfsync.apply.outcome import Outcome
 from wfsync.errors import Conflict, Problem, Refused
@@ -49,11 +51,22 @@ def carry_out(
     planned: Planned,
     consent: Consent,
     lock_timeout: float,
+    on_commit: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """Apply an approved plan. A plan without changes opens no transaction. Raises as `wfsync.apply.execute.execute`."""
+    """Apply an approved plan. A plan without changes opens no transaction. Raises as `wfsync.apply.execute.execute`.
+
+    ``on_commit`` is called the moment the transaction is known to be committed.
+    """
     if not planned.plan.changes:
         return Outcome(planned.plan, (), 0, 0.0)
     work = Work(
-        planned.plan, planned.desired, planned.live, planned.resolution, planned.snapshot, consent, lock_timeout
+        planned.plan,
+        planned.desired,
+        planned.live,
+        planned.resolution,
+        planned.snapshot,
+        consent,
+        lock_timeout,
+        on_commit,
     )
     return execute(conn, layout, tenant, work)

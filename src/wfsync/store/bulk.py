@@ -11,7 +11,7 @@ import contextlib
 import sys
 import threading
 from collections.abc import Iterable
-from queue import Empty, Full, Queue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import psycopg
@@ -60,7 +60,13 @@ class _Feeder:
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
-        self._queue: Queue[Batch | None] = Queue(_AHEAD)
+        # Not a bounded Queue: the caller's thread is the one in which signals raise, and an exception between the
+        # lines of its locks would leave one locked for ever. These queues cannot be interrupted half-way.
+        self._batches: SimpleQueue[Batch | None] = SimpleQueue()
+        self._room: SimpleQueue[None] = SimpleQueue()
+        """One element for each batch that may be put."""
+        for _ in range(_AHEAD):
+            self._room.put(None)
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None
 
@@ -69,23 +75,15 @@ class _Feeder:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="wfsync-copy", daemon=True)
             self._thread.start()
-        while self._failure is None:
-            try:
-                self._queue.put(batch, timeout=_PATIENCE)
-            except Full:
-                continue
-            return
-        self.finish()
+        self._room.get()
+        if self._failure is not None:
+            self.finish()
+        self._batches.put(batch)
 
     def finish(self) -> None:
         """Wait until everything is written; raises what the thread met."""
         if self._thread is not None:
-            while self._failure is None:
-                try:
-                    self._queue.put(None, timeout=_PATIENCE)
-                except Full:
-                    continue
-                break
+            self._batches.put(None)
             self._thread.join()
         if self._failure is not None:
             raise self._failure
@@ -96,10 +94,10 @@ class _Feeder:
             return
         while True:
             try:
-                self._queue.get_nowait()
+                self._batches.get_nowait()
             except Empty:
                 break
-        self._queue.put(None)
+        self._batches.put(None)
         self._thread.join(_PATIENCE)
         if self._thread.is_alive():  # waiting for a lock, or for a server that does not answer
             with contextlib.suppress(psycopg.Error):
@@ -109,9 +107,11 @@ class _Feeder:
     def _run(self) -> None:
         try:
             with self._conn.cursor() as cursor:
-                while (batch := self._queue.get()) is not None:
+                while (batch := self._batches.get()) is not None:
+                    self._room.put(None)
                     for statement, data in batch:
                         with cursor.copy(statement.encode()) as copy:
                             copy.write(data)
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread, whatever it is
             self._failure = error
+            self._room.put(None)  # the caller may be waiting; it looks for a failure first

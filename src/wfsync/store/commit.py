@@ -7,6 +7,7 @@ before it could say so. So the transaction's id is fetched before, and a new con
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -73,11 +74,11 @@ def begin(conn: Connection, lock_timeout: float) -> Pending:
     return pending
 
 
-def commit(conn: Connection, pending: Pending) -> None:
+def commit(conn: Connection, pending: Pending, on_commit: Callable[[], None] = lambda: None) -> None:
     """Commit, and know it: `DatabaseError` if the transaction was rolled back, `CommitUnknown` if nobody can tell.
 
     An interrupt during COMMIT is raised again only if the transaction was not committed: a report of "interrupted,
-    rolled back" would be a lie otherwise.
+    rolled back" would be a lie otherwise. ``on_commit`` says from when on it would be one.
     """
     if conn.info.transaction_status is not TransactionStatus.INTRANS:
         leave(conn)
@@ -91,13 +92,16 @@ def commit(conn: Connection, pending: Pending) -> None:
     backend = conn.info.backend_pid
     try:
         answer = conn.execute("COMMIT").statusmessage
+        if answer == "COMMIT":
+            on_commit()  # in here: an interrupt between the two statements must be asked about, too
     except BaseException as error:  # noqa: BLE001 - whatever interrupts a COMMIT leaves it undecided
         if isinstance(error, psycopg.Error) and not is_lost(error):
             leave(conn)
             raise explain(error, target_of(conn), "committing") from None
-        conn.close()
-        if xid is not None:
-            _settle(target_of(conn), _Sent(xid, backend, pending.timeline), error)
+        if xid is None:  # nothing was written
+            conn.close()
+        else:
+            _settle(conn, _Sent(xid, backend, pending.timeline), error, on_commit)
         return
     if answer != "COMMIT":
         raise DatabaseError("the server rolled the transaction back instead of committing it", code="ROLLED_BACK")
@@ -118,9 +122,16 @@ def leave(conn: Connection) -> None:
         conn.close()
 
 
-def _settle(target: Target | None, sent: _Sent, error: BaseException) -> None:
+def _settle(conn: Connection, sent: _Sent, error: BaseException, on_commit: Callable[[], None]) -> None:
     """Find out what became of ``sent``: return if it is committed, raise what is true otherwise."""
-    outcome = _outcome(target, sent) if target else "unknown"
+    target = target_of(conn)
+    try:
+        conn.close()
+        outcome = _outcome(target, sent) if target else "unknown"
+        if outcome == "committed":
+            on_commit()
+    except (KeyboardInterrupt, SystemExit):  # who does not want to wait for the answer gets none
+        outcome = "unknown"
     if outcome == "committed":
         return
     if outcome == "aborted":
@@ -131,8 +142,11 @@ def _settle(target: Target | None, sent: _Sent, error: BaseException) -> None:
                 hint="Nothing was committed. Try again.",
             ) from None
         raise error
+    what = f"the connection to {place(target)} was lost during COMMIT"
+    if not isinstance(error, psycopg.Error):
+        what = f"the COMMIT on {place(target)} was interrupted"
     raise CommitUnknown(
-        f"the connection to {place(target)} was lost during COMMIT, and the server cannot be asked what became of it",
+        f"{what}, and it is not known what became of it",
         hint=f"Look before you try again: SELECT pg_xact_status('{sent.xid}'); says committed or aborted.",
         details={"xid": sent.xid},
     ) from None

@@ -7,7 +7,7 @@ Two kinds of transaction exist (`database.md`, *Reading* and *Writing*): `snapsh
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -43,13 +43,16 @@ def snapshot(conn: Connection) -> Iterator[Connection]:
 
 
 @contextmanager
-def write_transaction(conn: Connection, lock_timeout: float) -> Iterator[Connection]:
+def write_transaction(
+    conn: Connection, lock_timeout: float, on_commit: Callable[[], None] = lambda: None
+) -> Iterator[Connection]:
     """One READ COMMITTED transaction with a ``lock_timeout`` in seconds; commits at the end, rolls back on any error.
 
     Any driver error inside becomes a `DatabaseError`; a server or role that only reads is refused before the block runs
     (``READ_ONLY_SERVER``). If the connection is lost during COMMIT, a new one asks the server what became of the
     transaction: committed returns as if nothing had happened, rolled back raises ``CONNECTION_LOST``, and
-    `CommitUnknown` is raised only if nobody can tell.
+    `CommitUnknown` is raised only if nobody can tell. ``on_commit`` is called as soon as it is known that the
+    transaction is committed; it must not fail.
     """
     target = target_of(conn)
     with translate(target, "writing"):
@@ -59,7 +62,7 @@ def write_transaction(conn: Connection, lock_timeout: float) -> Iterator[Connect
         except BaseException:
             leave(conn)
             raise
-        commit(conn, pending)
+        commit(conn, pending, on_commit)
 
 
 def advisory_lock(conn: Connection, layout: InstanceLayout, tenant: Tenant | None) -> None:

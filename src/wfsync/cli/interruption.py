@@ -1,0 +1,68 @@
+"""SIGINT and SIGTERM: they unwind what has not been committed, and never take back what has.
+
+Spec: cli.md, exit codes 130 and 143 mean "rolled back". So a signal that comes after a commit must not lead to them:
+the command ends as if it had not come. Whoever cannot wait for the last output sends it again.
+"""
+
+from __future__ import annotations
+
+import signal
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, Final, Self
+
+__all__ = ["Signals", "Terminated"]
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_TERMINATED: Final = 128 + signal.SIGTERM
+
+
+class Terminated(SystemExit):
+    """SIGTERM. Unwinds like Ctrl-C does, so that a transaction is rolled back on the way out.
+
+    A SystemExit: the driver cancels the statement that it waits for, and code that lets it through prints nothing.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(_TERMINATED)
+
+
+@dataclass(slots=True)
+class Signals:
+    """The signals of one command: ``with Signals() as signals``, and `commit` once something was committed."""
+
+    committed: bool = False
+    """Something was written for good. An attribute, because setting it cannot be interrupted half-way."""
+    _waiting: bool = False
+    _previous: dict[signal.Signals, Any] = field(default_factory=dict)
+
+    def commit(self) -> None:
+        """From now on the first signal waits for the command's end."""
+        self.committed = True
+
+    def catch(self) -> None:
+        """Take over both signals; without effect outside of the main thread, where they are somebody else's."""
+        with suppress(ValueError):
+            for number in _SIGNALS:
+                self._previous[number] = signal.signal(number, self._handle)
+
+    def ignore(self) -> None:
+        """Nothing is left to do but to end the process: the exit code is decided."""
+        with suppress(ValueError):
+            for number in _SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
+
+    def __enter__(self) -> Self:
+        self.catch()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self.committed and not self._waiting:
+            self._waiting = True
+            return
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated
