@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from wfsync.bundle.load import LoadOptions
 from wfsync.bundle.registry import Registry, parse_registry
 from wfsync.config import Config, DatabaseChoice, parse_config, resolve_config
-from wfsync.errors import ConfigError
+from wfsync.errors import ConfigError, DatabaseError
 from wfsync.repo.layout import is_under, reserved_keys
 from wfsync.repo.opening import open_repository
 from wfsync.repo.source import CONFIG_NAME, Repository, Source
@@ -204,6 +204,16 @@ def lacks_tables(target: Target) -> bool:
         return bool(pending(conn))
 
 
+def _require_current(behind: tuple[str, ...]) -> None:
+    if behind:
+        raise DatabaseError(
+            f"the tables are older than this wfsync: {', '.join(behind)} not applied",
+            code="TABLES_OUTDATED",
+            hint="run `wfsync db upgrade`; a named database is never migrated without being asked",
+            details={"migrations": list(behind)},
+        )
+
+
 @contextmanager
 def open_session(
     target: Target, tenant: str | None, *, for_write: bool = False, upgrade: bool = False
@@ -224,6 +234,8 @@ def open_session(
             migrate(conn)
         layout = detect(conn)
         layout.require_readable()
+        if for_write and layout.name == "wfsync":
+            _require_current(pending(conn))
         yield Session(conn, target, layout, resolve_tenant(conn, layout, tenant, for_write=for_write))
     finally:
         conn.close()

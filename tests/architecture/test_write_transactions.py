@@ -1,0 +1,24 @@
+"""Only apply writes (docs/design.md): a plan, an export, a status cannot, because they never open the transaction for it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[2] / "src" / "wfsync"
+ALLOWED = {
+    "apply/execute.py",  # the apply itself
+    "store/migrate.py",  # `wfsync db upgrade`: the tables, never their rows
+    "store/connection.py",  # where it is defined
+}
+
+
+def test_only_apply_opens_the_write_transaction() -> None:
+    users = {
+        path.relative_to(SOURCE).as_posix()
+        for path in SOURCE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Name) and node.id == "write_transaction"
+    }
+    assert users <= ALLOWED
+    assert "apply/execute.py" in users
