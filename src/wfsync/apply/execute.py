@@ -120,17 +120,23 @@ class _Documents:
     def inserts(self) -> Iterator[NewWorkflow]:
         """Creates, and overwrites that get a new id."""
         replace = self.work.plan.overwrite == "replace"
-        for change in self.work.plan.changes:
+        for change in self._in_files():
             if change.action == "create" or (change.action == "overwrite" and replace):
                 yield self._row(change)
 
     def updates(self) -> Iterator[rows.UpdateWorkflow]:
         """Overwrites that keep their id."""
         if self.work.plan.overwrite == "update":
-            for change in self.work.plan.changes:
+            for change in self._in_files():
                 if change.action == "overwrite":
                     row = self._row(change)
                     yield rows.UpdateWorkflow(row.workflow_id, row.metadata, row.draft_version, row.draft, row.versions)
+
+    def _in_files(self) -> list[Change]:
+        """The changes that write a file's workflow, as they stand in the files: each bundle is read once."""
+        wanted = self.work.desired.by_key
+        written = [change for change in self.work.plan.changes if change.action in ("create", "overwrite")]
+        return sorted(written, key=lambda change: (wanted[change.key].file, wanted[change.key].index))
 
     def _row(self, change: Change) -> NewWorkflow:
         item = self.work.desired.by_key[change.key]

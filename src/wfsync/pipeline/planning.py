@@ -13,7 +13,7 @@ from wfsync.plan.build import Decision, decide
 from wfsync.plan.change import CascadeCount, Change
 from wfsync.plan.guard import Consent, refusals
 from wfsync.plan.model import Overwrite, Plan, SourceRef, TargetRef
-from wfsync.plan.resolve import Resolution, needs_relabel, resolution, unresolved
+from wfsync.plan.resolve import Resolution, resolution, unresolved
 from wfsync.plan.state import LiveState
 from wfsync.state.desired import DesiredState, missing_dependencies, raise_if_wrong
 from wfsync.state.live import Rows, portable, read_live
@@ -71,8 +71,8 @@ def make_plan(
     with snapshot(conn):
         rows = read_live(conn, layout, tenant)
         desired = wanted()
-        known = resolution(desired.by_key.values(), rows.state.keys_by_id)
-        desired = _with_final_digests(desired, known)
+        known = resolution((*desired.by_key.values(), *desired.unselected), rows.state.keys_by_id)
+        desired = desired.resolved(known)
         decision = decide(desired.by_key, rows.state, options.overwrite, known.key_of)
         problems = _check(desired, rows, known, decision)
         changes, notes = _with_consequences(conn, layout, tenant, decision.changes, options.overwrite)
@@ -90,18 +90,6 @@ def make_plan(
     return Planned(plan, desired, rows.state, known, rows.snapshot)
 
 
-def _with_final_digests(desired: DesiredState, known: Resolution) -> DesiredState:
-    """Digests of workflows whose files name callees by a foreign id are made anew, with the keys that those ids
-    mean.
-    """
-    renamed = {
-        key: replace(item, digest=fingerprint.digest(relabel(desired.workflow(item), known.key_of)))
-        for key, item in desired.by_key.items()
-        if item.calls and needs_relabel(item, known.key_of)
-    }
-    return replace(desired, by_key={**desired.by_key, **renamed}) if renamed else desired
-
-
 def _check(desired: DesiredState, rows: Rows, known: Resolution, decision: Decision) -> tuple[Problem, ...]:
     """Every warning; raises `InputError` when something that is needed is missing."""
     overwritten = {c.key: desired.by_key[c.key] for c in decision.changes if c.action == "overwrite"}
@@ -109,7 +97,7 @@ def _check(desired: DesiredState, rows: Rows, known: Resolution, decision: Decis
         *desired.notes,
         *rows.notes,
         *missing_dependencies(desired.by_key.values()),
-        *unresolved(desired.by_key, rows.state, known.key_of, overwritten),
+        *unresolved(desired.by_key, rows.state, known, overwritten, {item.key for item in desired.unselected}),
     ]
     raise_if_wrong(problems)
     return tuple(problems)

@@ -1,7 +1,7 @@
 """load → everything that can be known without a database (spec: bundle.md "Order of checks and error codes").
 
-Faults of files come from `wfsync.bundle.load`, in worker processes when there are many. Only when all files are sound the
-later stages run here: what the registry lacks, and which calls lead nowhere.
+Faults of files come from `wfsync.bundle.load`, in worker processes when there are many. Only when all files are sound
+the later stages run here: what the registry lacks, and which calls lead nowhere.
 
 Decisions where the specification is silent: a callee that is in none of the files may exist in the database, so it is a
 note and not a fault; a callee that is in the files would be overwritten by them, so a version that it lacks is the
@@ -88,7 +88,7 @@ def _references(state: DesiredState) -> Iterator[Problem]:
     """Calls that lead to a version which their callee lacks; and one note for each callee that is not in the files."""
     known = resolution(state.by_key.values(), {})
     elsewhere: dict[str, list[Problem]] = defaultdict(list)
-    for problem in unresolved(state.by_key, LiveState(), known.key_of, {}):
+    for problem in unresolved(state.by_key, LiveState(), known, {}):
         callee = problem.details["callee"]
         if callee in state.by_key:
             item = state.by_key[problem.details["caller"]]

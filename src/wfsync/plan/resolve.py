@@ -8,8 +8,9 @@ id, else it stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
 
 from wfsync.bundle.load import Desired
 from wfsync.bundle.references import Call, is_uuid, plain_uuid
@@ -18,6 +19,9 @@ from wfsync.errors import Place, Problem, Severity
 from wfsync.plan.state import Live, LiveState
 
 __all__ = ["Resolution", "needs_relabel", "resolution", "unresolved"]
+
+_NOWHERE: Final = "no file and no workflow of the database has this key"
+_LEFT_OUT: Final = "it is not in the database, and the selection leaves its file out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class Resolution:
     """``definition.id`` of the input's workflows → key; ids that two workflows claim are left out."""
     stored: Mapping[str, str]
     """``workflow_id`` → key of the database's workflows."""
+    disputed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Ids that several workflows of the input claim, and their keys: nobody can tell whom they mean."""
 
     def key_of(self, target: str) -> str:
         """The key that ``target`` means; ``target`` itself when it is a key already, or a UUID of nobody."""
@@ -39,12 +45,13 @@ class Resolution:
 
 def resolution(desired: Iterable[Desired], stored: Mapping[str, str]) -> Resolution:
     """Collect what UUIDs mean in one input against one database."""
-    origins: dict[str, str] = {}
-    claimed_twice: set[str] = set()
+    claims: dict[str, list[str]] = {}
     for item in desired:
-        if item.origin_id is not None and origins.setdefault(item.origin_id, item.key) != item.key:
-            claimed_twice.add(item.origin_id)
-    return Resolution({i: k for i, k in origins.items() if i not in claimed_twice}, stored)
+        if item.origin_id is not None:
+            claims.setdefault(item.origin_id, []).append(item.key)
+    origins = {origin: keys[0] for origin, keys in claims.items() if len(keys) == 1}
+    disputed = {origin: tuple(sorted(keys)) for origin, keys in claims.items() if len(keys) > 1}
+    return Resolution(origins, stored, disputed)
 
 
 def needs_relabel(item: Desired, key_of: Callable[[str], str]) -> bool:
@@ -55,9 +62,13 @@ def needs_relabel(item: Desired, key_of: Callable[[str], str]) -> bool:
 
 
 def unresolved(
-    desired: Mapping[str, Desired], live: LiveState, key_of: Callable[[str], str], changing: Mapping[str, Desired]
+    desired: Mapping[str, Desired],
+    live: LiveState,
+    known: Resolution,
+    changing: Mapping[str, Desired],
+    unselected: Collection[str] = (),
 ) -> Iterator[Problem]:
-    """Every call that would lead nowhere once ``desired`` is applied.
+    """Every call that would lead nowhere once ``desired`` is applied; ``unselected`` are keys of files left out.
 
     ``MISSING_REFERENCE`` for a callee or a version that exists neither in the set nor in the database, and for a stored
     caller whose callee's version one of ``changing`` (the overwrites) drops: an error where a published version calls,
@@ -65,7 +76,7 @@ def unresolved(
     """
     for item in desired.values():
         for call in item.calls:
-            yield from _check(item, call, key_of(call.target), desired, live)
+            yield from _check(item, call, known, desired, live, unselected)
     replaced = {live.by_key[key].workflow_id: item for key, item in changing.items() if key in live.by_key}
     for caller in live.rows():
         if caller.key in desired:
@@ -76,17 +87,17 @@ def unresolved(
                 yield from _dropped(caller, call, callee, live.by_key[callee.key])
 
 
-def _check(item: Desired, call: Call, key: str, desired: Mapping[str, Desired], live: LiveState) -> Iterator[Problem]:
+def _check(
+    item: Desired,
+    call: Call,
+    known: Resolution,
+    desired: Mapping[str, Desired],
+    live: LiveState,
+    unselected: Collection[str],
+) -> Iterator[Problem]:
+    key = known.key_of(call.target)
     if is_uuid(key):
-        yield Problem(
-            code="NON_PORTABLE_REFERENCE",
-            severity="warning",
-            message=f"{_where(call)} calls {key}, an id that neither these files nor this database know",
-            place=Place(item.file),
-            key=item.key,
-            hint="name the callee by its key",
-            details={"caller": item.key, "callee": key, "stepPath": step_path_text(call.path)},
-        )
+        yield _not_portable(item, call, known.disputed.get(plain_uuid(key), ()))
         return
     callee = desired.get(key)
     versions = callee.versions if callee is not None else None
@@ -94,15 +105,31 @@ def _check(item: Desired, call: Call, key: str, desired: Mapping[str, Desired], 
         versions = live.by_key[key].versions
     if versions is None:
         if key not in live.ambiguous:
-            yield _missing(item.key, item.file, call, key, "no file and no workflow of the database has this key")
+            left_out = key in unselected
+            reason = _LEFT_OUT if left_out else _NOWHERE
+            yield _missing(item.key, item.file, call, key, reason)
     elif call.version and call.version not in versions:
         has = ", ".join(map(str, versions)) or "none"
         yield _missing(item.key, item.file, call, key, f"it has no published version {call.version} (it has: {has})")
 
 
+def _not_portable(item: Desired, call: Call, claimants: tuple[str, ...]) -> Problem:
+    unknown = "an id that neither these files nor this database know"
+    disputed = f"an id that several of these files claim as theirs ({', '.join(claimants)})"
+    return Problem(
+        code="NON_PORTABLE_REFERENCE",
+        severity="warning",
+        message=f"{_where(call)} calls {call.target}, {disputed if claimants else unknown}",
+        place=Place(item.file),
+        key=item.key,
+        hint="name the callee by its key",
+        details={"caller": item.key, "callee": call.target, "stepPath": step_path_text(call.path)},
+    )
+
+
 def _dropped(caller: Live, call: Call, callee: Desired, before: Live) -> Iterator[Problem]:
     if call.version in before.versions and call.version not in callee.versions:
-        reason = f"this change drops version {call.version}, and {caller.key} in the database calls it"
+        reason = "the overwrite drops it, and this caller in the database needs it"
         yield _missing(caller.key, callee.file, call, callee.key, reason)
 
 
@@ -112,7 +139,7 @@ def _missing(caller: str, file: str, call: Call, key: str, reason: str) -> Probl
     return Problem(
         code="MISSING_REFERENCE",
         severity=severity,
-        message=f"{caller}: {_where(call)} calls {key}{version}: {reason}",
+        message=f"{_where(call)} calls {key}{version}: {reason}",
         place=Place(file),
         key=caller,
         hint="add the callee to the repository (and to --select), publish the version, or change the call",

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import partial
+from typing import Final
 
+from wfsync.bundle import fingerprint
 from wfsync.bundle.load import Desired, Loaded, LoadOptions, key_place, load, read_workflows, stage
 from wfsync.bundle.model import Workflow
 from wfsync.bundle.parse import Syntax
 from wfsync.bundle.registry import Missing
+from wfsync.bundle.structure import relabel
 from wfsync.errors import ConfigError, InputError, Place, Problem, RepositoryError
+from wfsync.plan.resolve import Resolution, needs_relabel
 from wfsync.repo.layout import key_of, syntax_of
 from wfsync.repo.source import Entry, Reader, Source, SourceInfo
 from wfsync.state.parallel import Ahead
@@ -25,6 +29,10 @@ __all__ = [
     "missing_dependencies",
     "raise_if_wrong",
 ]
+
+
+_KEPT_BYTES: Final = 64 * 1024 * 1024
+"""Of documents; parsed, they take several times as much. Above it only one at a time is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,10 @@ class DesiredState:
     """By the label under which messages name the file."""
     documents: Mapping[str, bytes] = field(default_factory=dict)
     """Texts that cannot be read again (standard input), by label."""
+    unselected: tuple[Desired, ...] = ()
+    """Workflows of the same input that are left out: their ids still say who is meant."""
+    _parsed: dict[str, list[Workflow]] = field(default_factory=dict, compare=False, repr=False)
+    """Documents that were read already: bundles of many are asked for one workflow after the other."""
 
     def selected(self, selection: Selection) -> DesiredState:
         """The part that ``selection`` is about. Raises `ConfigError` when patterns were given and none matches."""
@@ -65,7 +77,9 @@ class DesiredState:
                 code="NOTHING_SELECTED",
                 hint="--select and --exclude take keys or globs such as 'billing.*'",
             )
-        return DesiredState(self.info, chosen, self.notes, self.reader, self.entries, self.documents)
+        unselected = tuple(item for key, item in self.by_key.items() if key not in chosen)
+        notes = tuple(note for note in self.notes if note.key is None or note.key in chosen)
+        return replace(self, by_key=chosen, notes=notes, unselected=unselected)
 
     def text(self, label: str) -> bytes:
         """The bytes of a file, read again."""
@@ -83,7 +97,24 @@ class DesiredState:
 
     def workflow(self, item: Desired) -> Workflow:
         """The whole workflow, as its file says it now; the caller checks the digest."""
-        return read_workflows(self.text(item.file), _syntax(item.file, self.entries), item.file)[item.index]
+        if item.file not in self.documents:
+            return read_workflows(self.text(item.file), _syntax(item.file, self.entries), item.file)[item.index]
+        if item.file not in self._parsed:
+            if sum(map(len, self.documents.values())) > _KEPT_BYTES:
+                self._parsed.clear()
+            self._parsed[item.file] = read_workflows(self.text(item.file), _syntax(item.file, {}), item.file)
+        return self._parsed[item.file][item.index]
+
+    def resolved(self, known: Resolution) -> DesiredState:
+        """The same, with final digests: those of workflows whose files name callees by a foreign id are made anew,
+        with the keys that those ids mean.
+        """
+        renamed = {
+            key: replace(item, digest=fingerprint.digest(relabel(self.workflow(item), known.key_of)))
+            for key, item in self.by_key.items()
+            if item.calls and needs_relabel(item, known.key_of)
+        }
+        return replace(self, by_key={**self.by_key, **renamed}) if renamed else self
 
 
 @dataclass(slots=True)
@@ -156,7 +187,7 @@ def missing_dependencies(items: Iterable[Desired]) -> Iterator[Problem]:
         assert item.missing is not None  # noqa: S101 - by construction
         yield Problem(
             code="MISSING_DEPENDENCIES",
-            message=f"{key} needs what the instance does not offer: {_lacks(item.missing)}",
+            message=f"needs what the instance does not offer: {_lacks(item.missing)}",
             place=Place(item.file),
             key=key,
             hint="add it to the registry file if the instance has it, or install it there first",
