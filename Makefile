@@ -42,8 +42,9 @@ fmt: install  ## format the code and mend what ruff can mend
 bench: install  ## speed and memory beside the floor measured in the same run (BENCH="--help" for options)
 	@$(bin)/python tests/bench $(BENCH)
 
-docs: install  ## write docs/commands from the commands' own help
+docs: install  ## write docs/commands and docs/errors.md from what the program itself says
 	@$(bin)/python tools/command_pages.py
+	@$(bin)/python tools/error_page.py
 
 lock:  ## resolve pyproject.toml into requirements/*.txt (needs uv; LOCK_UPGRADE=1 moves to the newest)
 	@sh tools/lock.sh

@@ -14,6 +14,7 @@ from wfsync.cli.fmt import fmt
 from wfsync.cli.importing import import_
 from wfsync.cli.inspecting import diff, refs
 from wfsync.cli.reconcile import apply, plan
+from wfsync.cli.reference import explain, schema
 from wfsync.cli.validate import validate
 
 __all__ = ["COMMANDS"]
@@ -30,5 +31,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     diff,
     refs,
     db,
+    schema,
+    explain,
     completion,
 )

@@ -9,7 +9,7 @@ Files outside of git and without a ``wfsync.yaml`` count as one set, wherever th
 """
 
 # What was written on the command line is told from where it leads to: plain text paths.
-# ruff: noqa: PTH100, PTH112, PTH118, PTH120
+# ruff: noqa: PTH112, PTH119, PTH120
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A new workflow, and the files of a new repository: pure.
 
-A new workflow says as little as a valid one can: nothing that an instance might lack, so that it passes `validate` before a
-line of it was edited. Its only dependency is the payload schema that the format demands; where a registry is known, one
-that the registry offers.
+A new workflow says as little as a valid one can: nothing that an instance might lack, so that it passes `validate`
+before a line of it was edited. Its only dependency is the payload schema that the format demands; where a registry is
+known, one that the registry offers.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def new_workflow(key: str, name: str | None = None, schema_ref: str | None = Non
 
 
 def offered_schema(registry: Registry | None) -> str | None:
-    """A payload schema that the instance has: an empty one if it can be told, else the first; None when none is known."""
+    """A payload schema that the instance has: an empty one if it can be told, else the first; None if none is known."""
     refs = sorted(registry.schema_refs) if registry is not None else []
     return next((ref for ref in refs if "empty" in ref.lower()), refs[0] if refs else None)
 
@@ -112,9 +112,9 @@ directory: workflows
 # name whatever a workflow needs and the instance lacks; `wfsync schema registry` prints its form.
 # registry: registry.yaml
 
-# How `wfsync apply --force` overwrites a workflow that exists. update keeps its id, and with it the history of its runs.
-# The default, replace, deletes the workflow and inserts it again under a new id: its runs, their steps and their logs
-# are deleted with it.
+# How `wfsync apply --force` overwrites a workflow that exists. update keeps its id, and with it the history of its
+# runs. The default, replace, deletes the workflow and inserts it again under a new id: its runs, their steps and their
+# logs are deleted with it.
 overwrite: update
 
 policy:

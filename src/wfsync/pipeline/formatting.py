@@ -5,9 +5,10 @@ Decisions where the specification is silent:
 * What is asked of a file is what its canonical text needs: syntax, header, schema, and the rules on keys, numbers and
   versions. Unsound definitions, missing dependencies and keys that stand twice are `validate`'s business.
 * A file that was named itself may hold many workflows and be called anything; one that was found in a folder may not.
-* A call that names its callee by the database id of its origin gets the callee's key, when a workflow of the same run has
-  that id as ``definition.id``: canonical text writes the key there, and the id would be lost.
-* A YAML file with comments is left alone, warned of, and not counted as unformatted: after `fmt`, `fmt --check` is content.
+* A call that names its callee by the database id of its origin gets the callee's key, when a workflow of the same run
+  has that id as ``definition.id``: canonical text writes the key there, and the id would be lost.
+* A YAML file with comments is left alone, warned of, and not counted as unformatted: after `fmt`, `fmt --check` exits
+  with 0.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def written(tree: JsonObject, syntax: Syntax) -> bytes:
     """The canonical text of a whole bundle, as JSON or as YAML with the same order of keys."""
     if syntax == "json":
         return canonical_bytes(tree)
-    from wfsync.bundle.yaml_write import write_yaml  # noqa: PLC0415 - imports yaml
+    from wfsync.bundle.yaml_write import write_yaml
 
     return write_yaml(tree)
 
@@ -166,7 +167,7 @@ class _Preparing:
         self.writer.add(entry.path, formatted.data)
 
 
-def _tops(folders: Collection[str]) -> Sequence[str]:
+def _tops(folders: set[str]) -> Sequence[str]:
     """The folders that lie in no other of ``folders``; the root itself is looked into only when it is the only one."""
     tops: list[str] = []
     for folder in sorted(folders - {""} if len(folders) > 1 else folders):
@@ -218,7 +219,7 @@ def _judge(
 
 
 def _has_comments(data: bytes) -> bool:
-    from wfsync.bundle.yaml_text import has_comments  # noqa: PLC0415 - imports yaml
+    from wfsync.bundle.yaml_text import has_comments
 
     return has_comments(data)
 

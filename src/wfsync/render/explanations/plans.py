@@ -1,0 +1,98 @@
+"""Codes about plans, consent and what is done with them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wfsync.render.explanations.entry import Chapter, Explanation
+
+PLANS: Final = Chapter(
+    "Plans and consent",
+    "Whatever the code: nothing was written. An apply is one transaction, and it begins only with full consent.",
+    (
+        Explanation(
+            "WORKFLOW_KEY_CONFLICT",
+            3,
+            "Workflows exist already and differ from the files, and --force was not given. All of them are listed.",
+            "Look at `wfsync plan`; then run `wfsync apply --force`.",
+        ),
+        Explanation(
+            "AMBIGUOUS_KEY",
+            3,
+            "Several rows of one tenant have the same key. wfsync cannot tell which of them the file means.",
+            "Give all rows but one another key (or NULL), or leave the key out with --exclude.",
+        ),
+        Explanation(
+            "STALE_PLAN",
+            3,
+            "Files or database changed since the plan was made. What was approved is not what would happen now.",
+            "Look at a new plan.",
+        ),
+        Explanation(
+            "ACTIVE_RUNS",
+            4,
+            "A workflow that would be overwritten has runs that are queued, running or waiting.",
+            "Wait for them or cancel them, or consent with --allow-running.",
+        ),
+        Explanation(
+            "CASCADE_BLOCKED",
+            4,
+            "Rows of another table refer to the workflow and forbid deleting it. `replace` deletes and inserts again.",
+            "Use --overwrite update, which keeps the row, or remove the referring rows first.",
+        ),
+        Explanation(
+            "ROW_SECURITY",
+            4,
+            "Row-level security may hide workflows from this role. What looks new may exist already.",
+            "Connect as a role that sees every row: BYPASSRLS, or the owner without FORCE ROW LEVEL SECURITY.",
+        ),
+        Explanation(
+            "REFUSED",
+            4,
+            "A policy or a brake says no.",
+            "Read the reasons that are listed.",
+        ),
+        Explanation(
+            "CONSENT_REQUIRED",
+            4,
+            "The command would destroy data and was not told that this is meant. wfsync never asks back.",
+            "Give the flag that the message names if that is what you want.",
+        ),
+        Explanation(
+            "NOTHING_SELECTED",
+            1,
+            "--select and --exclude leave no workflow.",
+            "Check the patterns: they are keys or globs such as 'billing.*'.",
+        ),
+        Explanation(
+            "WORKFLOW_NOT_FOUND",
+            1,
+            "No workflow has the key that was asked for.",
+            "Check the key; `wfsync plan` and `wfsync export --all --check` list keys.",
+        ),
+        Explanation(
+            "VERSION_NOT_FOUND",
+            1,
+            "The workflow has no published version of that number.",
+            "Name one of those that the message lists.",
+        ),
+        Explanation(
+            "DETAILS_OMITTED",
+            0,
+            "Differences inside many more overwritten workflows were not worked out.",
+            "Look at one with `wfsync diff KEY`, or narrow the plan with --select.",
+        ),
+        Explanation(
+            "CASCADE_UNKNOWN",
+            0,
+            "What a delete does to a table could not be found out, so the plan cannot count it.",
+            "Let the role read that table (GRANT SELECT).",
+        ),
+        Explanation(
+            "FOREIGN_KEY_WITHOUT_INDEX",
+            0,
+            "A foreign key that points to the workflows has no index. Every delete reads the whole referring table.",
+            "Create the index that the hint names.",
+        ),
+    ),
+)
