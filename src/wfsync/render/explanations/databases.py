@@ -166,7 +166,7 @@ DATABASES: Final = Chapter(
         Explanation(
             "TABLES_OUTDATED",
             1,
-            "The workflow tables are older than this wfsync, and a named database is never migrated without being asked.",
+            "The workflow tables are older than this wfsync. A named database is never migrated without being asked.",
             "Run `wfsync db upgrade`.",
         ),
         Explanation(
@@ -225,8 +225,9 @@ DATABASES: Final = Chapter(
         ),
         Explanation(
             "INVALID_KEY",
-            0,
-            "A row has no key, or one that no file could have. It is left alone.",
+            1,
+            "A row has no key, or one that no file could have. It is left alone and warned of; it is an error only where"
+            " the row itself was asked for.",
             "Give it a proper key in the instance if it should be managed.",
         ),
         Explanation(
