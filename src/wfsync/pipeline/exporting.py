@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 
@@ -14,11 +14,12 @@ from wfsync.bundle.parse import Syntax
 from wfsync.errors import Conflict, DatabaseError, InputError, Place, Problem
 from wfsync.export.report import ExportItem, ExportReport, ExportState
 from wfsync.export.tree import file_bytes
+from wfsync.plan.resolve import resolution
 from wfsync.repo.atomic import AtomicWriter
 from wfsync.repo.layout import path_for, syntax_of
 from wfsync.repo.source import Entry
 from wfsync.state.desired import DesiredState, Loading
-from wfsync.state.live import portable, reduce_row
+from wfsync.state.live import left_out, portable, reduce_row
 from wfsync.store.connection import Connection, snapshot
 from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.mapping import exported_at, key_problem, to_workflow
@@ -89,6 +90,7 @@ def export_files(
             # While other processes read the files. Rows that differ are read once more below: they are few
             digests = _digests(conn, layout, tenant, chosen)
             present = to.loading.finish()
+            present = present.resolved(resolution(present.by_key.values(), chosen.keys_by_id))
         differing = [i for i in chosen.ids if not _is_equal(present, chosen.keys_by_id[i], digests.get(i))]
         items = [
             ExportItem(chosen.keys_by_id[i], present.by_key[chosen.keys_by_id[i]].file, "unchanged")
@@ -102,7 +104,7 @@ def export_files(
                 try:
                     workflow = portable(to_workflow(stored, {}), chosen.keys_by_id)
                 except DatabaseError as error:
-                    problems.append(_left_out(error, stored))
+                    problems += left_out(error)
                     continue
                 item, data, problem = _file(workflow, exported_at(stored), present, request, to)
                 items.append(item)
@@ -137,7 +139,7 @@ def export_bundle(
             try:
                 workflows.append(portable(to_workflow(stored, {}), chosen.keys_by_id))
             except DatabaseError as error:
-                problems.append(_left_out(error, stored))
+                problems += left_out(error)
                 continue
             moments.append(exported_at(stored))
     _refuse_asked(request, problems)
@@ -166,14 +168,15 @@ def _choose(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, pat
             Problem(code="NULL_TENANT", severity="warning", message=f"{unowned} workflows belong to no tenant (NULL)")
         )
     wanted = {key for key in rows if not patterns or any(fnmatchcase(key, p) for p in patterns)}
-    _refuse_unknown(patterns, rows)
+    _refuse_unknown(patterns, rows, problems)
     ambiguous = {key: rows[key] for key in sorted(wanted) if len(rows[key]) > 1}
-    if ambiguous and patterns:
+    asked = {key: ids for key, ids in ambiguous.items() if key in patterns}
+    if asked:
         raise Conflict(
-            f"{len(ambiguous)} of these keys have several rows: {', '.join(ambiguous)}",
+            f"several rows have the key {', '.join(asked)}",
             code="AMBIGUOUS_KEY",
             hint="give all rows but one another key (or NULL)",
-            details={"workflowIds": ambiguous},
+            details={"workflowIds": asked},
         )
     problems += [
         Problem(
@@ -185,8 +188,13 @@ def _choose(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, pat
     return _Chosen(keys_by_id, ids, not patterns, tuple(problems), frozenset(rows))
 
 
-def _refuse_unknown(patterns: tuple[str, ...], rows: Mapping[str, object]) -> None:
+def _refuse_unknown(patterns: tuple[str, ...], rows: Mapping[str, object], unsound: Collection[Problem]) -> None:
     unknown = [p for p in patterns if not any(fnmatchcase(key, p) for key in rows)]
+    invalid = [replace(problem, severity="error") for problem in unsound if problem.key in unknown]
+    if invalid:
+        raise InputError(
+            "a row that was asked for has a key that no file can have", problems=invalid, code="INVALID_KEY"
+        )
     if unknown:
         raise InputError(
             f"the database has no workflow {', '.join(unknown)}",
@@ -198,7 +206,7 @@ def _refuse_unknown(patterns: tuple[str, ...], rows: Mapping[str, object]) -> No
 
 def _refuse_asked(request: ExportRequest, problems: list[Problem]) -> None:
     """Rows that cannot be exported cost an error only when they were asked for by name."""
-    asked = [p for p in problems if p.code == "INVALID_ROW" and p.key is not None and p.key in request.patterns]
+    asked = [replace(p, severity="error") for p in problems if p.code == "INVALID_ROW" and p.key in request.patterns]
     if asked:
         raise InputError("a row that was asked for is no portable workflow", code="INVALID_ROW", problems=asked)
 
@@ -282,10 +290,6 @@ def _comments(key: str, label: str) -> Problem:
         place=Place(label),
         hint="carry the change over by hand, or export with --drop-comments",
     )
-
-
-def _left_out(error: DatabaseError, stored: StoredWorkflow) -> Problem:
-    return Problem(code=error.code, severity="warning", message=error.message, key=stored.key, hint=error.hint)
 
 
 def _without_row(present: DesiredState, chosen: _Chosen, request: ExportRequest) -> list[ExportItem]:

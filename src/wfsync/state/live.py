@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from wfsync.bundle import fingerprint
@@ -14,13 +14,14 @@ from wfsync.bundle.steps import Walked, walk
 from wfsync.bundle.structure import relabel
 from wfsync.errors import DatabaseError, Problem
 from wfsync.plan.state import Live, LiveState, live_state
+from wfsync.state.progress import Track, untracked
 from wfsync.store.connection import Connection
 from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.mapping import key_problem, to_workflow
 from wfsync.store.moment import rfc3339, to_datetime
 from wfsync.store.reader import StoredWorkflow, count_null_tenants, read_ids, stream
 
-__all__ = ["Rows", "portable", "read_live", "reduce_row", "stored_calls"]
+__all__ = ["Rows", "left_out", "portable", "read_live", "reduce_row", "stored_calls"]
 
 _NOTHING: Mapping[str, str] = {}
 
@@ -36,7 +37,9 @@ class Rows:
     """``pg_current_snapshot()`` of the transaction that read it; None where there are no tables."""
 
 
-def read_live(conn: Connection, layout: InstanceLayout, tenant: Tenant | None) -> Rows:
+def read_live(
+    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, track: Track = untracked
+) -> Rows:
     """Read all workflows of ``tenant``; ``conn`` is in a snapshot. Holds one document at a time."""
     notes = [Problem(code="LAYOUT", severity="note", message=note) for note in layout.notes]
     if layout.definitions is None:
@@ -54,21 +57,21 @@ def read_live(conn: Connection, layout: InstanceLayout, tenant: Tenant | None) -
         notes.append(_without_tenant(unowned))
     sound: list[Live] = []
     keyless: list[Live] = []
-    for stored in stream(conn, layout, tenant):
-        live, problem = reduce_row(stored, keys_by_id)
+    for stored in track(stream(conn, layout, tenant), "reading the database", len(keys_by_id)):
+        live, problems = reduce_row(stored, keys_by_id)
         (sound if stored.workflow_id in keys_by_id else keyless).append(live)
-        if problem is not None and stored.workflow_id in keys_by_id:
-            notes.append(problem)
+        if stored.workflow_id in keys_by_id:
+            notes.extend(problems)
     return Rows(live_state(sound, keyless, keys_by_id), tuple(notes), str(row[0]) if row else None)
 
 
-def reduce_row(stored: StoredWorkflow, keys_by_id: Mapping[str, str]) -> tuple[Live, Problem | None]:
-    """One row, reduced; with a problem when it is no portable workflow. Its digest then is that of its raw content."""
-    problem = None
+def reduce_row(stored: StoredWorkflow, keys_by_id: Mapping[str, str]) -> tuple[Live, tuple[Problem, ...]]:
+    """One row, reduced; with warnings when it is no portable workflow. Its digest then is that of its raw content."""
+    problems: tuple[Problem, ...] = ()
     try:
         workflow = to_workflow(stored, _NOTHING)
     except DatabaseError as error:
-        problem = Problem(code=error.code, severity="warning", message=error.message, key=stored.key, hint=error.hint)
+        problems = left_out(error)
         found, versions, digest = _raw_calls(stored), tuple(v.version for v in stored.versions), _raw_digest(stored)
     else:
         walked = [walk(definition) for definition in workflow.definitions()]
@@ -79,7 +82,12 @@ def reduce_row(stored: StoredWorkflow, keys_by_id: Mapping[str, str]) -> tuple[L
     when = to_datetime(stored.updated_at)
     updated_at = rfc3339(when) if when is not None else None
     key = stored.key if stored.key is not None else stored.workflow_id
-    return Live(key, stored.workflow_id, digest, found, versions, updated_at, stored.updated_by), problem
+    return Live(key, stored.workflow_id, digest, found, versions, updated_at, stored.updated_by), problems
+
+
+def left_out(error: DatabaseError) -> tuple[Problem, ...]:
+    """Why a row is no portable workflow, as warnings: the others can be worked with."""
+    return tuple(replace(problem, severity="warning") for problem in error.problems)
 
 
 def portable(workflow: Workflow, keys_by_id: Mapping[str, str]) -> Workflow:

@@ -243,7 +243,7 @@ def _invalid(stored: StoredWorkflow, problem: Problem | None, faults: list[str])
     problems = [
         Problem(
             code="INVALID_ROW",
-            message=f"workflow {stored.key or stored.workflow_id} in the database: {fault}",
+            message=f"its row in the database is no portable workflow: {fault}",
             key=stored.key,
             hint="No file can hold this; correct the workflow in the instance.",
             details={"workflowId": stored.workflow_id},
