@@ -1,0 +1,111 @@
+"""The embedded server of one bench run, and the databases on it: every run starts from the same state."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Composed, Identifier
+
+from wfsync.store.embedded import EmbeddedServer, Endpoint
+
+__all__ = ["BenchServer", "environment", "wfsync"]
+
+
+def wfsync() -> str:
+    """The installed program, beside the interpreter that runs the bench."""
+    return str(Path(sys.executable).with_name("wfsync"))
+
+
+def environment() -> dict[str, str]:
+    """The environment of what is measured: nothing in it names a database or a configuration."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PG", "WFSYNC_", "COV_"))}
+
+
+@dataclass(slots=True)
+class BenchServer:
+    """Databases are made from templates and dropped again; ``full`` ones hold a corpus."""
+
+    endpoint: Endpoint
+    _numbers: count[int] = field(default_factory=count)
+
+    @classmethod
+    @contextmanager
+    def running(cls, folder: Path) -> Iterator[BenchServer]:
+        """A server of its own, stopped and removed at the end."""
+        server = EmbeddedServer(folder / ".wfsync")
+        try:
+            bench = cls(server.start())
+            bench._make_empty()
+            yield bench
+        finally:
+            server.reset()
+
+    def conninfo(self, database: str) -> str:
+        """How both sides reach a database."""
+        return make_conninfo(self.endpoint.conninfo(), dbname=database)
+
+    def full(self, repository: Path, size: int) -> str:
+        """A database that holds the workflows of ``repository``; kept, to be copied or read."""
+        name = f"full_{size}"
+        if not self._exists(name):
+            self._create(name, "empty")
+            command = [wfsync(), "--quiet", "--database", self.conninfo(name), "apply"]
+            subprocess.run(
+                command, cwd=repository, env=environment(), check=True, stdout=subprocess.DEVNULL, timeout=600
+            )
+            with psycopg.connect(self.conninfo(name), autocommit=True) as conn:
+                conn.execute("VACUUM (FREEZE, ANALYZE)")
+            self.settle()
+        return name
+
+    @contextmanager
+    def copy(self, template: str) -> Iterator[str]:
+        """A fresh copy of a database, dropped again."""
+        name = f"run_{next(self._numbers)}"
+        self._create(name, template)
+        try:
+            self.settle()
+            yield name
+        finally:
+            self._execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+
+    def drop(self, name: str) -> None:
+        """Give the room of a full database back."""
+        self._execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+
+    def settle(self) -> None:
+        """Have everything written that was left to be written, so that nobody pays for what ran before."""
+        self._execute(SQL("CHECKPOINT"))
+
+    def version(self) -> str:
+        """The server's version."""
+        with psycopg.connect(self.conninfo("postgres")) as conn:
+            number = conn.info.server_version
+        return f"{number // 10000}.{number % 10000}"
+
+    def _make_empty(self) -> None:
+        self._create("empty", "template0")
+        command = [wfsync(), "--quiet", "--database", self.conninfo("empty"), "db", "upgrade"]
+        subprocess.run(command, env=environment(), check=True, stdout=subprocess.DEVNULL, timeout=60)
+
+    def _create(self, name: str, template: str) -> None:
+        self._execute(
+            SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(Identifier(name), Identifier(template))
+        )
+
+    def _exists(self, name: str) -> bool:
+        with psycopg.connect(self.conninfo("postgres")) as conn:
+            return conn.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
+
+    def _execute(self, statement: SQL | Composed) -> None:
+        with psycopg.connect(self.conninfo("postgres"), autocommit=True) as conn:
+            conn.execute(statement)
