@@ -21,6 +21,7 @@ from wfsync.plan.model import Plan
 from wfsync.plan.resolve import Resolution
 from wfsync.plan.state import LiveState
 from wfsync.state.desired import DesiredState
+from wfsync.state.progress import Track, untracked
 from wfsync.store import rewrite as rows
 from wfsync.store.connection import Connection, advisory_lock, write_transaction
 from wfsync.store.layout import InstanceLayout, Tenant
@@ -45,6 +46,7 @@ class Work:
     """Seconds."""
     on_commit: Callable[[], None] = lambda: None
     """Called once the transaction is known to be committed."""
+    track: Track = untracked
 
 
 def execute(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, work: Work) -> Outcome:
@@ -68,8 +70,8 @@ def execute(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, wor
         if not work.consent.allow_running:
             require_no_runs(conn, layout, tenant, changes)
         rows.delete(conn, layout, tenant, list(moved))
-        inserted = insert(conn, layout, tenant, documents.inserts())
-        updated = rows.update(conn, layout, tenant, documents.updates())
+        inserted = insert(conn, layout, tenant, work.track(documents.inserts(), "creating", None))
+        updated = rows.update(conn, layout, tenant, work.track(documents.updates(), "overwriting", None))
         rows.relink(conn, layout, tenant, _relinks(stored, moved))
     applied = tuple(_applied(change, ids) for change in changes)
     return Outcome(

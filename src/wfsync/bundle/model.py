@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 Json: TypeAlias = Any
-"""A JSON value: None, bool, int (any integral number, exact), float (never integral), str, list or dict with str keys."""
+"""A JSON value: None, bool, int (any integral number, exact), float (never integral; near zero a `SmallNumber`), str,
+list, or dict with str keys."""
 
 JsonObject: TypeAlias = dict[str, Any]
 

@@ -19,6 +19,7 @@ from wfsync.config import DatabaseChoice, resolve_database, resolve_tenant
 from wfsync.errors import Problem, WfsyncError
 
 if TYPE_CHECKING:
+    from wfsync.state.progress import Track
     from wfsync.store.embedded import EmbeddedServer
     from wfsync.store.target import Target
     from wfsync.wiring import Session, Workspace
@@ -114,6 +115,13 @@ class App:
         import shutil
 
         return shutil.get_terminal_size().columns
+
+    @property
+    def track(self) -> Track:
+        """What shows how far long work has come."""
+        from wfsync.render.progress import tracker
+
+        return tracker(quiet=self.quiet, color=not self.no_color and not os.environ.get("NO_COLOR"))
 
     def result(self, text: str) -> None:
         """Write the one document of this command to stdout."""

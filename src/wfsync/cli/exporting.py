@@ -62,7 +62,7 @@ def export(
     from wfsync.pipeline.exporting import ExportRequest
 
     _refuse_contradictions(keys, everything, out, bundle, check, commit, message)
-    request = ExportRequest(keys, syntax, drop_comments, check)
+    request = ExportRequest(keys, syntax, drop_comments, check, app.track)
     if bundle is not None:
         return _bundle(app, request, bundle)
     return _files(app, request, out, message if commit else None)

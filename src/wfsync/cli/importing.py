@@ -72,14 +72,14 @@ def import_(
             session.tenant,
             lambda: desired,
             session.reference(),
-            PlanOptions(mode, consent),
+            PlanOptions(mode, consent, track=app.track),
         )
         keep_plan(planned.plan)
         if workspace is None or workspace.config.registry is None:
             app.note_unchecked_dependencies()
         require_consent(planned.plan)
         outcome = carry_out(
-            session.conn, session.layout, session.tenant, planned, consent, app.lock_timeout, app.on_commit
+            session.conn, session.layout, session.tenant, planned, consent, app.lock_timeout, app.on_commit, app.track
         )
     show_outcome(app, outcome, form, outputs)
 

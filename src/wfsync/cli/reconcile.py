@@ -121,7 +121,7 @@ def apply(
     with _planned(app, request, consent, write=True) as (session, planned):
         require_consent(planned.plan, expect_digest)
         outcome = carry_out(
-            session.conn, session.layout, session.tenant, planned, consent, app.lock_timeout, app.on_commit
+            session.conn, session.layout, session.tenant, planned, consent, app.lock_timeout, app.on_commit, app.track
         )
     show_outcome(app, outcome, form, outputs)
     return exit_codes.OK
@@ -135,7 +135,7 @@ def _planned(app: App, request: Request, consent: Consent, *, write: bool = Fals
 
     workspace = app.workspace(request.directory, request.rev)
     selection = Selection(request.select, request.exclude)
-    loading = begin_loading(workspace.source(), workspace.load_options())
+    loading = begin_loading(workspace.source(), workspace.load_options(), app.track)
     try:
         target = app.target(request.directory)
         if write and app.must_create_tables(target):
@@ -147,7 +147,7 @@ def _planned(app: App, request: Request, consent: Consent, *, write: bool = Fals
                 session.tenant,
                 lambda: loading.finish().selected(selection),
                 session.reference(),
-                PlanOptions(request.overwrite or workspace.config.overwrite, consent),
+                PlanOptions(request.overwrite or workspace.config.overwrite, consent, track=app.track),
             )
             if workspace.config.registry is None:
                 app.note_unchecked_dependencies()

@@ -10,6 +10,7 @@ from wfsync.errors import Conflict, Problem, Refused
 from wfsync.pipeline.planning import Planned
 from wfsync.plan.guard import Consent
 from wfsync.plan.model import Plan
+from wfsync.state.progress import Track, untracked
 from wfsync.store.connection import Connection
 from wfsync.store.layout import InstanceLayout, Tenant
 
@@ -52,6 +53,7 @@ def carry_out(
     consent: Consent,
     lock_timeout: float,
     on_commit: Callable[[], None] = lambda: None,
+    track: Track = untracked,
 ) -> Outcome:
     """Apply an approved plan. A plan without changes opens no transaction. Raises as `wfsync.apply.execute.execute`.
 
@@ -67,6 +69,7 @@ def carry_out(
         planned.snapshot,
         consent,
         lock_timeout,
-        on_commit,
+        track=track,
+        on_commit=on_commit,
     )
     return execute(conn, layout, tenant, work)

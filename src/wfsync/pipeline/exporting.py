@@ -20,6 +20,7 @@ from wfsync.repo.layout import path_for, syntax_of
 from wfsync.repo.source import Entry
 from wfsync.state.desired import DesiredState, Loading
 from wfsync.state.live import left_out, portable, reduce_row
+from wfsync.state.progress import Track, untracked
 from wfsync.store.connection import Connection, snapshot
 from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.mapping import exported_at, key_problem, to_workflow
@@ -39,6 +40,7 @@ class ExportRequest:
     drop_comments: bool = False
     check: bool = False
     """Only tell."""
+    track: Track = untracked
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def export_files(
         writing = AtomicWriter(to.root, sweep=(to.directory,)) if not request.check else nullcontext(None)
         with writing as writer:
             written: list[str] = []
-            for stored in _stream(conn, layout, tenant, chosen, differing):
+            for stored in request.track(_stream(conn, layout, tenant, chosen, differing), "exporting", len(differing)):
                 try:
                     workflow = portable(to_workflow(stored, {}), chosen.keys_by_id)
                 except DatabaseError as error:

@@ -17,6 +17,7 @@ from wfsync.plan.resolve import Resolution, resolution, unresolved
 from wfsync.plan.state import LiveState
 from wfsync.state.desired import DesiredState, missing_dependencies, raise_if_wrong
 from wfsync.state.live import Rows, portable, read_live
+from wfsync.state.progress import Track, untracked
 from wfsync.store.cascade import Cascades, count
 from wfsync.store.connection import Connection, snapshot
 from wfsync.store.layout import InstanceLayout, Tenant
@@ -41,6 +42,7 @@ class PlanOptions:
     consent: Consent = _NO_CONSENT
     details: bool = True
     """Whether to work out what differs inside overwritten workflows."""
+    track: Track = untracked
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def make_plan(
     """
     layout.require_readable()
     with snapshot(conn):
-        rows = read_live(conn, layout, tenant)
+        rows = read_live(conn, layout, tenant, options.track)
         desired = wanted()
         known = resolution((*desired.by_key.values(), *desired.unselected), rows.state.keys_by_id)
         desired = desired.resolved(known)

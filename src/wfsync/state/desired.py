@@ -19,6 +19,7 @@ from wfsync.plan.resolve import Resolution, needs_relabel
 from wfsync.repo.layout import key_of, syntax_of
 from wfsync.repo.source import Entry, Reader, Source, SourceInfo
 from wfsync.state.parallel import Ahead
+from wfsync.state.progress import Track, untracked
 
 __all__ = [
     "DesiredState",
@@ -123,6 +124,7 @@ class Loading:
 
     source: Source
     ahead: Ahead[Entry, Loaded]
+    track: Track = untracked
     _state: DesiredState | None = None
 
     def finish(self) -> DesiredState:
@@ -141,7 +143,7 @@ class Loading:
     def _finish(self) -> DesiredState:
         problems = list(self.source.problems)
         items: list[Desired] = []
-        for loaded in self.ahead.results():
+        for loaded in self.track(self.ahead.results(), "checking files", len(self.source.entries)):
             items.extend(loaded.workflows)
             problems.extend(loaded.problems)
         entries = {entry.label: entry for entry in self.source.entries}
@@ -152,9 +154,9 @@ class Loading:
         return DesiredState(self.source.info, by_key, tuple(problems), self.source.reader, entries)
 
 
-def begin_loading(source: Source, options: LoadOptions) -> Loading:
+def begin_loading(source: Source, options: LoadOptions, track: Track = untracked) -> Loading:
     """Start to load every file of ``source``."""
-    return Loading(source, Ahead(source.entries, partial(_load_entry, source.reader, options)))
+    return Loading(source, Ahead(source.entries, partial(_load_entry, source.reader, options)), track)
 
 
 def raise_if_wrong(problems: Sequence[Problem]) -> None:

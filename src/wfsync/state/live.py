@@ -37,9 +37,7 @@ class Rows:
     """``pg_current_snapshot()`` of the transaction that read it; None where there are no tables."""
 
 
-def read_live(
-    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, track: Track = untracked
-) -> Rows:
+def read_live(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, track: Track = untracked) -> Rows:
     """Read all workflows of ``tenant``; ``conn`` is in a snapshot. Holds one document at a time."""
     notes = [Problem(code="LAYOUT", severity="note", message=note) for note in layout.notes]
     if layout.definitions is None:

@@ -115,14 +115,14 @@ def test_what_a_uuid_means() -> None:
 )
 def test_calls_that_lead_nowhere(found: Call, code: str, severity: str) -> None:
     items = by_key(desired("caller", calls=(found,)), desired("callee"))
-    (problem,) = unresolved(items, state(live("stored", A)), lambda target: target, {})
+    (problem,) = unresolved(items, state(live("stored", A)), resolution((), {}), {})
     assert (problem.code, problem.severity, problem.key) == (code, severity, "caller")
 
 
 @pytest.mark.parametrize("found", [call("callee"), call("stored"), call("caller"), call("callee", 0, None)])
 def test_calls_that_lead_somewhere(found: Call) -> None:
     items = by_key(desired("caller", calls=(found,)), desired("callee"))
-    assert list(unresolved(items, state(live("stored", A)), lambda target: target, {})) == []
+    assert list(unresolved(items, state(live("stored", A)), resolution((), {}), {})) == []
 
 
 def test_an_overwrite_may_not_drop_a_version_that_is_called() -> None:
@@ -131,7 +131,7 @@ def test_an_overwrite_may_not_drop_a_version_that_is_called() -> None:
         live("caller", B, calls=(call(A, 2), call(A, 2, None), call(A, 1), call(A, 7))),
     )
     items = by_key(desired("callee", versions=(1,)))
-    found = list(unresolved(items, rows, lambda target: target, items))
+    found = list(unresolved(items, rows, resolution((), {}), items))
     assert [(p.key, p.severity) for p in found] == [("caller", "error"), ("caller", "warning")]
 
 
