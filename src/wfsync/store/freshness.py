@@ -23,20 +23,23 @@ _NOW = (
     "(SELECT x >> 32 AS epoch, x & 4294967295 AS low FROM"
     " (SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint AS x) now__) now_"
 )
+# 0 to 2 are no transactions: such a row is older than any.
+_OLDEST = "GREATEST(3, pg_catalog.pg_snapshot_xmin(%(snapshot)s::pg_catalog.pg_snapshot)::text::bigint)"
 
 
 def changed_since(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, snapshot: str) -> list[str]:
     """Ids of the tenant's workflows with a definition or version row written by a transaction that ``snapshot`` missed.
 
-    ``snapshot`` is the text of ``pg_current_snapshot()``. May name a few that did not change; never misses one.
+    ``snapshot`` is the text of ``pg_current_snapshot()``. Names every workflow of which a row was written by a
+    transaction that had not ended when the oldest one running then began: more than did change, never less. (Which of
+    those the snapshot saw cannot be told from its text: a row may carry the id of a subtransaction, after a SAVEPOINT,
+    and a snapshot lists only the transactions around them.)
     """
     definitions, versions = layout.require_writable()
     scope = Scope.of(layout, tenant)
     parts = [
         f"SELECT {alias}.workflow_id::text FROM {table.qualified} {alias}, {_NOW}"
-        f" WHERE {scope.where(alias)} AND {_WRITTEN_BY.format(a=alias)} >= 3"
-        f" AND NOT pg_catalog.pg_visible_in_snapshot({_WRITTEN_BY.format(a=alias)}::text::xid8,"
-        " %(snapshot)s::pg_snapshot)"
+        f" WHERE {scope.where(alias)} AND {_WRITTEN_BY.format(a=alias)} >= {_OLDEST}"
         for table, alias in ((definitions, "d"), (versions, "v"))
     ]
     return [row[0] for row in conn.execute(" UNION ".join(parts), scope.params(snapshot=snapshot))]
