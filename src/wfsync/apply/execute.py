@@ -28,7 +28,7 @@ from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.reader import StoredWorkflow
 from wfsync.store.writer import NewVersion, NewWorkflow, insert, lock_definitions, lock_table_if_needed
 
-__all__ = ["Work", "execute"]
+__all__ = ["ApplyOptions", "Work", "execute"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,12 @@ class Work:
     resolution: Resolution
     snapshot: str | None
     """Of the transaction in which the plan was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyOptions:
+    """How a plan is carried out; nothing here changes what it does."""
+
     consent: Consent
     lock_timeout: float
     """Seconds."""
@@ -49,7 +55,9 @@ class Work:
     track: Track = untracked
 
 
-def execute(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, work: Work) -> Outcome:
+def execute(
+    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, work: Work, options: ApplyOptions
+) -> Outcome:
     """Carry out ``work.plan`` on ``conn`` in one transaction: all of it or nothing.
 
     The caller has made sure that consent covers the plan. Raises `Conflict` (``STALE_PLAN``) when a row or a file moved
@@ -61,17 +69,17 @@ def execute(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, wor
     ids = _ids(work)
     moved = _moved(work, ids)
     documents = _Documents(work, ids)
-    with write_transaction(conn, work.lock_timeout, work.on_commit):
+    with write_transaction(conn, options.lock_timeout, options.on_commit):
         advisory_lock(conn, layout, tenant)
         lock_table_if_needed(conn, layout)
         lock_definitions(conn, layout, tenant, [c.workflow_id for c in changes if c.workflow_id is not None])
         base = Base(work.live.keys_by_id, documents.callees(), moved, work.snapshot)
         stored = require_base(conn, layout, tenant, changes, base)
-        if not work.consent.allow_running:
+        if not options.consent.allow_running:
             require_no_runs(conn, layout, tenant, changes)
         rows.delete(conn, layout, tenant, list(moved))
-        inserted = insert(conn, layout, tenant, work.track(documents.inserts(), "creating", None))
-        updated = rows.update(conn, layout, tenant, work.track(documents.updates(), "overwriting", None))
+        inserted = insert(conn, layout, tenant, options.track(documents.inserts(), "creating", None))
+        updated = rows.update(conn, layout, tenant, options.track(documents.updates(), "overwriting", None))
         rows.relink(conn, layout, tenant, _relinks(stored, moved))
     applied = tuple(_applied(change, ids) for change in changes)
     return Outcome(

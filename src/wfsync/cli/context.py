@@ -19,6 +19,8 @@ from wfsync.config import DatabaseChoice, resolve_database, resolve_tenant
 from wfsync.errors import Problem, WfsyncError
 
 if TYPE_CHECKING:
+    from wfsync.apply.execute import ApplyOptions
+    from wfsync.plan.guard import Consent
     from wfsync.state.progress import Track
     from wfsync.store.embedded import EmbeddedServer
     from wfsync.store.target import Target
@@ -122,6 +124,12 @@ class App:
         from wfsync.render.progress import tracker
 
         return tracker(quiet=self.quiet, color=not self.no_color and not os.environ.get("NO_COLOR"))
+
+    def apply_options(self, consent: Consent) -> ApplyOptions:
+        """How this invocation carries out a plan."""
+        from wfsync.apply.execute import ApplyOptions
+
+        return ApplyOptions(consent, self.lock_timeout, self.on_commit, self.track)
 
     def result(self, text: str) -> None:
         """Write the one document of this command to stdout."""

@@ -78,9 +78,7 @@ def import_(
         if workspace is None or workspace.config.registry is None:
             app.note_unchecked_dependencies()
         require_consent(planned.plan)
-        outcome = carry_out(
-            session.conn, session.layout, session.tenant, planned, consent, app.lock_timeout, app.on_commit, app.track
-        )
+        outcome = carry_out(session.conn, session.layout, session.tenant, planned, app.apply_options(consent))
     show_outcome(app, outcome, form, outputs)
 
 

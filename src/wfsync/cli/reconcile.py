@@ -120,9 +120,7 @@ def apply(
     consent = Consent(force=force, allow_running=allow_running)
     with _planned(app, request, consent, write=True) as (session, planned):
         require_consent(planned.plan, expect_digest)
-        outcome = carry_out(
-            session.conn, session.layout, session.tenant, planned, consent, app.lock_timeout, app.on_commit, app.track
-        )
+        outcome = carry_out(session.conn, session.layout, session.tenant, planned, app.apply_options(consent))
     show_outcome(app, outcome, form, outputs)
     return exit_codes.OK
 

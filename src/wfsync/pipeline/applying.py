@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from wfsync.apply.execute import Work, execute
+from wfsync.apply.execute import ApplyOptions, Work, execute
 from wfsync.apply.outcome import Outcome
 from wfsync.errors import Conflict, Problem, Refused
 from wfsync.pipeline.planning import Planned
-from wfsync.plan.guard import Consent
 from wfsync.plan.model import Plan
-from wfsync.state.progress import Track, untracked
 from wfsync.store.connection import Connection
 from wfsync.store.layout import InstanceLayout, Tenant
 
@@ -46,30 +42,10 @@ def require_consent(plan: Plan, expected_digest: str | None = None) -> None:
 
 
 def carry_out(
-    conn: Connection,
-    layout: InstanceLayout,
-    tenant: Tenant | None,
-    planned: Planned,
-    consent: Consent,
-    lock_timeout: float,
-    on_commit: Callable[[], None] = lambda: None,
-    track: Track = untracked,
+    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, planned: Planned, options: ApplyOptions
 ) -> Outcome:
-    """Apply an approved plan. A plan without changes opens no transaction. Raises as `wfsync.apply.execute.execute`.
-
-    ``on_commit`` is called the moment the transaction is known to be committed.
-    """
+    """Apply an approved plan. A plan without changes opens no transaction. Raises as `wfsync.apply.execute.execute`."""
     if not planned.plan.changes:
         return Outcome(planned.plan, (), 0, 0.0)
-    work = Work(
-        planned.plan,
-        planned.desired,
-        planned.live,
-        planned.resolution,
-        planned.snapshot,
-        consent,
-        lock_timeout,
-        track=track,
-        on_commit=on_commit,
-    )
-    return execute(conn, layout, tenant, work)
+    work = Work(planned.plan, planned.desired, planned.live, planned.resolution, planned.snapshot)
+    return execute(conn, layout, tenant, work, options)
