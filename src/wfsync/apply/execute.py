@@ -11,7 +11,6 @@ from wfsync.apply.outcome import Applied, Outcome
 from wfsync.apply.precondition import Base, require_base, require_no_runs
 from wfsync.bundle import fingerprint
 from wfsync.bundle.canonical import compact_bytes, parse_exact
-from wfsync.bundle.model import JsonObject, Workflow
 from wfsync.bundle.references import plain_uuid, rewrite
 from wfsync.bundle.structure import relabel
 from wfsync.errors import Conflict, DatabaseError
@@ -25,8 +24,9 @@ from wfsync.state.progress import Track, untracked
 from wfsync.store import rewrite as rows
 from wfsync.store.connection import Connection, advisory_lock, write_transaction
 from wfsync.store.layout import InstanceLayout, Tenant
+from wfsync.store.mapping import to_new
 from wfsync.store.reader import StoredWorkflow
-from wfsync.store.writer import NewVersion, NewWorkflow, insert, lock_definitions, lock_table_if_needed
+from wfsync.store.writer import NewWorkflow, insert, lock_definitions, lock_table_if_needed
 
 __all__ = ["ApplyOptions", "Work", "execute"]
 
@@ -159,31 +159,7 @@ class _Documents:
                 code="STALE_PLAN",
                 hint="nothing was written; run the command again",
             )
-        if item.calls:
-            workflow = relabel(workflow, lambda key: self.ids.get(key, key))
-        return _new_workflow(workflow, self.ids[change.key])
-
-
-def _new_workflow(workflow: Workflow, workflow_id: str) -> NewWorkflow:
-    return NewWorkflow(
-        workflow_id,
-        workflow.key,
-        workflow.metadata,
-        workflow.draft_version,
-        _document(workflow.draft, workflow_id),
-        tuple(
-            NewVersion(
-                v.version,
-                _document(v.definition, workflow_id),
-                None if v.payload_schema is None else compact_bytes(v.payload_schema),
-            )
-            for v in workflow.versions
-        ),
-    )
-
-
-def _document(definition: JsonObject, workflow_id: str) -> bytes:
-    return compact_bytes({**definition, "id": workflow_id})
+        return to_new(workflow, self.ids[change.key], lambda key: self.ids.get(key, key))
 
 
 def _relinks(stored: Mapping[str, StoredWorkflow], moved: Mapping[str, str]) -> Iterator[rows.Relink]:
