@@ -59,8 +59,8 @@ def page() -> str:
         "# Error codes",
         "",
         "Written by `make docs` from the same words as `wfsync explain CODE`. Codes are stable: scripts may compare",
-        "them. A code stands in the text of an error, in `errors[].code` and `warnings[].code` of JSON, and in the title",
-        "of a GitHub annotation.",
+        "them. A code stands in the text of an error, in `errors[].code` and `warnings[].code` of JSON, and in the",
+        "title of a GitHub annotation.",
     ]
     for chapter in _CHAPTERS:
         lines += ["", f"## {chapter.title}", "", chapter.about]

@@ -226,8 +226,8 @@ DATABASES: Final = Chapter(
         Explanation(
             "INVALID_KEY",
             1,
-            "A row has no key, or one that no file could have. It is left alone and warned of; it is an error only where"
-            " the row itself was asked for.",
+            "A row has no key, or one that no file could have. It is left alone and warned of; it is an error only"
+            " where the row itself was asked for.",
             "Give it a proper key in the instance if it should be managed.",
         ),
         Explanation(
