@@ -4,21 +4,20 @@ digest").
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from hashlib import sha256
 
 from wfsync.bundle.canonical import canonical_bytes
+from wfsync.bundle.dependencies import Dependencies
 from wfsync.bundle.model import Workflow
-from wfsync.bundle.steps import Walked
 from wfsync.bundle.structure import to_tree
 
 __all__ = ["digest"]
 
 
-def digest(workflow: Workflow, walked: Iterable[Walked] | None = None) -> str:
+def digest(workflow: Workflow, dependencies: Dependencies | None = None) -> str:
     """SHA-256, as 64 lower-case hex digits, of the canonical workflow object.
 
     Dependencies derived, references as they are in ``workflow`` (keys), no ``definition.id``, no ``exportedAt``.
-    ``walked`` are the steps of ``workflow.definitions()``, for callers that have them already.
+    ``dependencies`` are those that `derive` gives, for callers that have them already.
     """
-    return sha256(canonical_bytes(to_tree(workflow, None, walked))).hexdigest()
+    return sha256(canonical_bytes(to_tree(workflow, None, dependencies))).hexdigest()

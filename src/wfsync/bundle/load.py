@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from wfsync.bundle import fingerprint, schema
+from wfsync.bundle.canonical import compact_bytes
 from wfsync.bundle.dependencies import declared, derive
 from wfsync.bundle.model import FORMAT, FORMAT_VERSION, MAX_WORKFLOW_BYTES, Json, JsonObject, Workflow
 from wfsync.bundle.parse import Parsed, Syntax, parse, read_document
@@ -140,8 +141,12 @@ def load(data: bytes, syntax: Syntax, file: str, options: LoadOptions, *, name: 
         base: Path = ("workflows", index)
         walked = _walk(entry)
         problems.extend(places.problem(f, base, entry["key"]) for f in _rules(entry, walked, options, name))
+        if options.many and len(data) > MAX_WORKFLOW_BYTES and len(compact_bytes(entry)) > MAX_WORKFLOW_BYTES:
+            problems.append(places.problem(_LARGE_WORKFLOW, base, entry["key"]))
         if not any(p.is_error for p in problems):
-            workflows.append(_reduce(entry, walked, file, index, parsed, options))
+            item, note = _reduce(entry, walked, file, index, parsed, options)
+            workflows.append(item)
+            problems += [note] if note is not None else []
     if options.many:
         problems.extend(places.problem(f, (), None) for f in _duplicate_keys(entries))
     if any(p.is_error for p in problems):
@@ -180,6 +185,11 @@ _ONE_WORKFLOW: Final = Fault(
     path=("workflows", 1),
     message="a file in a repository holds exactly one workflow",
     hint="give each workflow a file of its own, or use `wfsync import` for a bundle of many",
+)
+
+
+_LARGE_WORKFLOW: Final = Fault(
+    code="INVALID_BUNDLE", path=(), message=f"the workflow is larger than {MAX_WORKFLOW_BYTES // 2**20} MiB"
 )
 
 
@@ -267,22 +277,36 @@ def _duplicate_keys(entries: Iterable[JsonObject]) -> Iterator[Fault]:
 
 def _reduce(
     entry: JsonObject, walked: list[Walked], file: str, index: int, parsed: Parsed, options: LoadOptions
-) -> Desired:
+) -> tuple[Desired, Problem | None]:
+    """What a plan needs of a sound workflow, and a note where the declared dependencies are not the derived ones."""
     workflow = from_tree(entry)
+    said, derived = declared(entry["dependencies"]), derive(workflow.metadata, workflow.definitions(), walked)
     missing = None
     if options.registry is not None:
-        needs = declared(entry["dependencies"]).union(derive(workflow.metadata, workflow.definitions(), walked))
-        missing = options.registry.missing(needs) or None
-    return Desired(
+        missing = options.registry.missing(said.union(derived)) or None
+    item = Desired(
         key=workflow.key,
         file=file,
         index=index,
-        digest=fingerprint.digest(workflow, walked),
+        digest=fingerprint.digest(workflow, derived),
         calls=_calls(entry, walked),
         origin_id=_origin(entry),
         versions=tuple(v.version for v in workflow.versions),
         missing=missing,
         is_canonical=parsed.is_canonical,
+    )
+    return item, None if said == derived else _differing_dependencies(item)
+
+
+def _differing_dependencies(item: Desired) -> Problem:
+    # Without a line: finding it would cost more than all else, and files from elsewhere have this note by the thousand
+    return Problem(
+        code="DEPENDENCIES_DIFFER",
+        severity="note",
+        message="the declared dependencies are not those that the definitions have; both are checked",
+        place=Place(item.file, pointer=f"/workflows/{item.index}/dependencies"),
+        key=item.key,
+        hint="`wfsync fmt` writes the derived ones",
     )
 
 

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
-from wfsync.bundle.dependencies import derive
+from wfsync.bundle.dependencies import Dependencies, derive
 from wfsync.bundle.model import FORMAT, FORMAT_VERSION, Json, JsonObject, PublishedVersion, Workflow
 from wfsync.bundle.numbers import parse_number
 from wfsync.bundle.references import rewrite
-from wfsync.bundle.steps import Walked
 
 __all__ = ["DEFAULT_SCHEMA_MODE", "bundle_tree", "from_tree", "relabel", "to_tree", "without_id"]
 
@@ -45,11 +44,11 @@ def without_id(definition: JsonObject) -> JsonObject:
     return {name: value for name, value in definition.items() if name != "id"}
 
 
-def to_tree(workflow: Workflow, definition_id: str | None, walked: Iterable[Walked] | None = None) -> JsonObject:
+def to_tree(workflow: Workflow, definition_id: str | None, dependencies: Dependencies | None = None) -> JsonObject:
     """The ``workflows[]`` entry of ``workflow`` with derived dependencies.
 
     Every definition gets ``id`` = ``definition_id`` (a file writes the key); None leaves it out, as the digest wants.
-    ``walked`` are the steps of ``workflow.definitions()``, for callers that have them already.
+    ``dependencies`` are those that `derive` gives, for callers that have them already.
     """
     if definition_id is None:
         draft = workflow.draft
@@ -57,10 +56,12 @@ def to_tree(workflow: Workflow, definition_id: str | None, walked: Iterable[Walk
     else:
         draft = {**workflow.draft, "id": definition_id}
         definitions = [{**v.definition, "id": definition_id} for v in workflow.versions]
+    if dependencies is None:
+        dependencies = derive(workflow.metadata, workflow.definitions())
     return {
         "key": workflow.key,
         "metadata": workflow.metadata,
-        "dependencies": derive(workflow.metadata, workflow.definitions(), walked).to_tree(),
+        "dependencies": dependencies.to_tree(),
         "draft": {"draftVersion": workflow.draft_version, "definition": draft},
         "publishedVersions": [
             {"version": v.version, "definition": definition, "payloadSchemaJson": v.payload_schema}

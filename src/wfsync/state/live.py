@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from wfsync.bundle import fingerprint
 from wfsync.bundle.canonical import parse_exact
+from wfsync.bundle.dependencies import derive
 from wfsync.bundle.model import Workflow
 from wfsync.bundle.references import Call, calls, plain_uuid
 from wfsync.bundle.steps import Walked, walk
@@ -74,8 +75,8 @@ def reduce_row(stored: StoredWorkflow, keys_by_id: Mapping[str, str]) -> tuple[L
     else:
         walked = [walk(definition) for definition in workflow.definitions()]
         found = stored_calls(workflow, walked)
-        known = portable(workflow, keys_by_id) if found else workflow
-        digest = fingerprint.digest(known, walked if known is workflow else None)
+        needs = derive(workflow.metadata, workflow.definitions(), walked)  # of which callees are no part
+        digest = fingerprint.digest(portable(workflow, keys_by_id) if found else workflow, needs)
         versions = tuple(v.version for v in workflow.versions)
     when = to_datetime(stored.updated_at)
     updated_at = rfc3339(when) if when is not None else None

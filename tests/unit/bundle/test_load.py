@@ -322,3 +322,18 @@ def test_earlier_stages_come_first() -> None:
         "INVALID_BUNDLE",
     ]
     assert sorted(codes, key=stage) == codes[::-1]
+
+
+def test_other_dependencies_than_the_derived_are_a_note() -> None:
+    entry = workflow()
+    entry["dependencies"]["actions"] = [{"actionId": "declared.only", "version": 1}]
+    (note,) = check(bundle(entry)).problems
+    assert (note.code, note.severity, note.is_error) == ("DEPENDENCIES_DIFFER", "note", False)
+    entry["dependencies"] = {**workflow()["dependencies"], "nodeTypes": ["control.if", "state.set"]}
+    assert check(bundle(entry)).problems == ()
+
+
+def test_one_workflow_of_many_has_a_limit_of_its_own() -> None:
+    large = workflow("large", draft={"draftVersion": 1, "definition": definition(step("s", config={"x": "y" * 2**24}))})
+    loaded = check(bundle(workflow("small"), large), name=None, many=True, max_bytes=2**26)
+    assert at(loaded) == [("INVALID_BUNDLE", "/workflows/1")]
