@@ -307,7 +307,7 @@ def test_what_the_readme_says_to_try_works_on_the_embedded_server(shell: Shell) 
         assert "acknowledge" in outputs["wfsync plan"], "names the step that says something else"
         assert "support.ticket-triage" in outputs["wfsync apply"]
     finally:
-        shell.run("wfsync db stop")
+        shell.run("wfsync db reset --yes")
 
 
 def _succeeds(shell: Shell, command: str, comment: str) -> str:
