@@ -39,7 +39,7 @@ def bundle(
     """A canonical bundle: the steps of the draft (by default one that sets a state) and of each published version."""
     steps = [{"id": "done", "type": "state.set", "config": {"state": "DONE"}}] if draft is None else draft
     versions = [version(key, number, steps) for number, steps in sorted((published or {}).items())]
-    types: set[str] = {s["type"] for block in (steps, *(published or {}).values()) for s in block}
+    types: set[str] = {str(s["type"]) for block in (steps, *(published or {}).values()) for s in block}
     workflow = {
         "key": key,
         "metadata": copy.deepcopy(_METADATA),
