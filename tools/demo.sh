@@ -10,6 +10,7 @@ demo=.demo/repo
 unset WFSYNC_DATABASE_URL WFSYNC_CONFIG WFSYNC_TENANT WFSYNC_ENV PGHOST PGHOSTADDR PGDATABASE PGSERVICE 2>/dev/null || :
 
 wfsync() { "$top/.venv/bin/python" -m wfsync "$@"; }
+say() { printf '\n%s\n' "$1"; }
 show() { printf '\n$ wfsync %s\n' "$*"; wfsync "$@"; }
 checksums() { find . -name .git -prune -o -name .wfsync -prune -o -type f -exec cksum {} + | LC_ALL=C sort; }
 fail() { printf '\nmake demo: %s\n' "$1" >&2; exit 1; }
@@ -26,14 +27,20 @@ cd -- "$demo"
 trap 'wfsync --quiet db stop >/dev/null 2>&1 || :' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+# Messages (stderr) go where the results go, so that a log of the demo has both in order.
+exec 2>&1
 echo "A copy of examples/repo, committed to a git repository of its own: $demo"
 
+say "1. What is in git and not in the database? No database is named, so wfsync starts a PostgreSQL of its own."
 show plan
-show apply
-show plan --detailed-exitcode || fail "the plan after an apply is not empty"
+say "2. Make it so, in one transaction."
+show --quiet apply
+say "3. Nothing is left to do: the plan is empty, and so its exit code is 0."
+show --quiet plan --detailed-exitcode || fail "the plan after an apply is not empty"
+say "4. The way back: files that say the same as the database keep every byte."
 before=$(checksums)
-show export --all
+show --quiet export --all
 [ "$before" = "$(checksums)" ] || fail "the export changed a file"
-show export --all --check || fail "the database and the files differ"
+show --quiet export --all --check || fail "the database and the files differ"
 
-printf '\nNo byte of the repository changed. Look around: cd %s && ../../.venv/bin/wfsync --help\n' "$demo"
+say "No byte of the repository changed. Look around: cd $demo && ../../.venv/bin/wfsync --help"
