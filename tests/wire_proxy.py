@@ -28,6 +28,8 @@ class Proxy:
         self.cut = cut
         self.on_commit = on_commit
         self.deaf_after_cut = False
+        self.refused = 0
+        """Connections that were closed for being deaf."""
         self.done = threading.Event()
         self._cut_happened = False
         self._kept: list[socket.socket] = []
@@ -46,6 +48,7 @@ class Proxy:
                 client, _ = self._listener.accept()
                 if self._cut_happened and self.deaf_after_cut:
                     client.close()
+                    self.refused += 1
                     continue
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 

@@ -35,8 +35,8 @@ _SWITCH: Final = 0.0005
 _CANCEL_TIMEOUT: Final = 5.0
 
 
-def copy_in(conn: Connection, batches: Iterable[Batch]) -> None:
-    """Run every COPY of ``batches`` in order, inside the transaction that is open on ``conn``.
+def copy_in(conn: Connection, batches: Iterable[Batch]) -> int:
+    """Run every COPY of ``batches`` in order, inside the transaction that is open on ``conn``; how many rows it took.
 
     ``batches`` is iterated in the calling thread and must not use ``conn``. Whatever it raises, or the driver, comes
     out of here after the feeding thread has ended; the transaction is then for the caller to roll back.
@@ -53,6 +53,7 @@ def copy_in(conn: Connection, batches: Iterable[Batch]) -> None:
         raise
     finally:
         sys.setswitchinterval(patience)
+    return feeder.taken
 
 
 class _Feeder:
@@ -60,6 +61,8 @@ class _Feeder:
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
+        self.taken = 0
+        """Rows, as the server counts them."""
         # Not a bounded Queue: the caller's thread is the one in which signals raise, and an exception between the
         # lines of its locks would leave one locked for ever. These queues cannot be interrupted half-way.
         self._batches: SimpleQueue[Batch | None] = SimpleQueue()
@@ -112,6 +115,7 @@ class _Feeder:
                     for statement, data in batch:
                         with cursor.copy(statement.encode()) as copy:
                             copy.write(data)
+                        self.taken += cursor.rowcount
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread, whatever it is
             self._failure = error
             self._room.put(None)  # the caller may be waiting; it looks for a failure first

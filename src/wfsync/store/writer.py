@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from wfsync.bundle.canonical import compact_bytes
 from wfsync.bundle.model import METADATA_FIELDS, Json, MetadataField
 from wfsync.bundle.structure import DEFAULT_SCHEMA_MODE
+from wfsync.errors import DatabaseError
 from wfsync.store.bulk import BATCH_BYTES, Batch, copy_in
 from wfsync.store.copy_format import Column, Kind, RowFormat, as_text
 from wfsync.store.layout import InstanceLayout, Table, Tenant, quoted
@@ -132,13 +133,21 @@ def insert(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, rows
 
     ``rows`` may be endless and slow: it is iterated while the server writes, must not use ``conn``, and what it raises
     comes out of here. Columns that the layout lacks are not written, those that wfsync does not know get their default.
-    Uses COPY; plain INSERTs where row-level security is active for the role, which forbids COPY.
+    Uses COPY; plain INSERTs where row-level security is active for the role, which forbids COPY. Raises `DatabaseError`
+    (``ROW_DROPPED``) when the server took fewer rows than it was given.
     """
     writing = _Writing.of(conn, layout, Scope.of(layout, tenant))
     if layout.row_security_active:
-        _insert_plainly(conn, writing, iter(rows))
+        taken = _insert_plainly(conn, writing, iter(rows))
     else:
-        copy_in(conn, writing.batches(rows))
+        taken = copy_in(conn, writing.batches(rows))
+    given = writing.workflows + writing.written_versions
+    if taken != given:
+        raise DatabaseError(
+            f"{given - taken} of {given} new rows were dropped by the server, which raised no error",
+            code="ROW_DROPPED",
+            hint="Nothing was written. Check the triggers and rules on the workflow tables.",
+        )
     return Inserted(writing.workflows, writing.written_versions)
 
 
@@ -224,7 +233,8 @@ class _Writing:
         return tuple(batch)
 
 
-def _insert_plainly(conn: Connection, writing: _Writing, rows: Iterator[NewWorkflow]) -> None:
+def _insert_plainly(conn: Connection, writing: _Writing, rows: Iterator[NewWorkflow]) -> int:
+    taken = 0
     while chunk := list(islice(rows, _ROWS_AT_ONCE)):
         for table, form, values in (
             (writing.definitions, writing.definition_rows, [writing.definition(row) for row in chunk]),
@@ -233,6 +243,8 @@ def _insert_plainly(conn: Connection, writing: _Writing, rows: Iterator[NewWorkf
             if values:
                 with conn.cursor() as cursor:
                     cursor.executemany(_insert(table, form), [_as_texts(form, row) for row in values])
+                    taken += cursor.rowcount
+    return taken
 
 
 def _writable(table: Table) -> frozenset[str]:
