@@ -1,4 +1,4 @@
-"""Only apply writes (docs/design.md): a plan, an export, a status cannot, because they never open the transaction for it."""
+"""Only apply writes (docs/design.md): nothing else opens the transaction that could."""
 
 from __future__ import annotations
 
