@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
@@ -312,9 +313,11 @@ def bundle_of(members: list[JsonObject], exported_at: str = "2026-01-01T00:00:00
 
 
 @st.composite
-def repositories(draw: st.DrawFn, min_size: int = 1, max_size: int = 4) -> dict[str, JsonObject]:
-    """Keys and their bundles, which call one another: also themselves, in cycles, and in both directions."""
-    names = draw(st.lists(keys(), min_size=min_size, max_size=max_size, unique=True))
+def repositories(
+    draw: st.DrawFn, min_size: int = 1, max_size: int = 4, *, names: Sequence[str] = ()
+) -> dict[str, JsonObject]:
+    """Keys (or ``names``) and their bundles, which call one another: also themselves, in cycles, in both directions."""
+    names = names or draw(st.lists(keys(), min_size=min_size, max_size=max_size, unique=True))
     numbers = {name: draw(_version_numbers()) for name in names}
     callees = tuple((name, number) for name in names for number in numbers[name])
     return {name: draw(workflows(name, numbers[name], callees)) for name in names}
