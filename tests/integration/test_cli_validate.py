@@ -297,6 +297,16 @@ def test_many_files_are_checked_in_several_processes(cli: CommandLine, repo: Pat
     assert last(result) == "Validated 453 files: 1 error, 0 warnings."
 
 
+def test_notes_by_the_dozen_are_counted(cli: CommandLine, repo: Path) -> None:
+    for number in range(5):
+        put(repo / "workflows", spoilt(bundle(f"w{number}"), "dependencies/nodeTypes", []))
+    assert codes(cli("validate", "--format", "json", cwd=repo), "note").count("DEPENDENCIES_DIFFER") == 5
+    text = cli("validate", cwd=repo).stdout
+    assert text.count("note DEPENDENCIES_DIFFER") == 4
+    assert "2 more of these notes" in text
+    assert cli("-v", "validate", cwd=repo).stdout.count("note DEPENDENCIES_DIFFER") == 5
+
+
 def test_help_has_an_example(cli: CommandLine) -> None:
     text = cli("validate", "--help").stdout
     assert "Example:" in text

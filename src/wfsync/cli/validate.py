@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["validate"]
 
 Form = Literal["text", "json", "github"]
+
+_NOTES_SHOWN: Final = 3
 
 
 @click.command()
@@ -78,16 +82,39 @@ def _show(app: App, validation: Validation, form: Form) -> None:
     if form == "json":
         app.result(validation_json(files, problems))
     elif form == "text":
-        shown = [p for p in problems if p.is_error] if app.quiet else problems
-        app.result(validation_text(files, problems, shown=shown, color=app.color))
+        app.result(validation_text(files, problems, shown=_shown(app, problems), color=app.color))
     else:
         from wfsync.render.problems import problems_github
 
         # stdout holds workflow commands and nothing else
-        annotations = problems_github(map(_from_checkout, problems))
+        annotations = problems_github(map(_from_checkout, _shown(app, problems)))
         if annotations:
             app.result(annotations)
         app.info(summary_line(files, problems))
+
+
+def _shown(app: App, problems: Sequence[Problem]) -> list[Problem]:
+    """Errors and warnings, and the first few notes of each kind: files from elsewhere have some by the thousand."""
+    if app.quiet:
+        return [problem for problem in problems if problem.is_error]
+    met: Counter[str] = Counter()
+    shown = []
+    for problem in problems:
+        if problem.severity == "note" and not app.verbose:
+            met[problem.code] += 1
+            if met[problem.code] > _NOTES_SHOWN:
+                continue
+        shown.append(problem)
+    for code, count in met.items():
+        if count > _NOTES_SHOWN:
+            shown.append(_omitted(code, count - _NOTES_SHOWN))
+    return shown
+
+
+def _omitted(code: str, count: int) -> Problem:
+    from wfsync.errors import Problem
+
+    return Problem(code=code, severity="note", message=f"{count} more of these notes; `wfsync -v validate` shows them")
 
 
 def _from_checkout(problem: Problem) -> Problem:

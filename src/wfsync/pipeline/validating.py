@@ -10,6 +10,7 @@ same fault that a plan would report.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -135,8 +136,9 @@ def _place(state: DesiredState, item: Desired, path: Path) -> Place:
     return document.source.value(("workflows", item.index, *path))
 
 
-def _position(problem: Problem) -> tuple[bool, str, int, int]:
+def _position(problem: Problem) -> tuple[bool, str, float, float]:
+    """Where a problem belongs in a list: what concerns a whole file stands after its lines."""
     place = problem.place
     if place is None:
         return (True, "", 0, 0)
-    return (False, place.file, place.line or 0, place.column or 0)
+    return (False, place.file, place.line or math.inf, place.column or math.inf)

@@ -244,6 +244,12 @@ DATABASES: Final = Chapter(
             "Make a new plan; check row-level security and triggers on the workflow tables.",
         ),
         Explanation(
+            "ROW_DROPPED",
+            1,
+            "The server took fewer rows than were sent to it, without an error: a trigger or a rule drops them.",
+            "Look at the triggers and rules of the workflow tables; then make a new plan.",
+        ),
+        Explanation(
             "EMBEDDED_UNAVAILABLE",
             1,
             "This machine has no PostgreSQL programs that the embedded server could use.",

@@ -107,6 +107,13 @@ FILES: Final = Chapter(
             "Name a registry with `registry:` in wfsync.yaml; `wfsync schema registry` prints its form.",
         ),
         Explanation(
+            "DEPENDENCIES_DIFFER",
+            0,
+            "The declared dependencies are not those that the definitions have. Both are checked; files written"
+            " elsewhere often list more or less.",
+            "`wfsync fmt` writes the derived list.",
+        ),
+        Explanation(
             "COMMENTS_KEPT",
             0,
             "A YAML file with comments was left alone. Canonical text cannot hold comments, so a rewrite would lose"
