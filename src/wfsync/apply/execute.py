@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from wfsync.apply.outcome import Applied, Outcome
-from wfsync.apply.precondition import Base, require_base, require_no_runs
+from wfsync.apply.precondition import Base, require_absent, require_base, require_no_runs
 from wfsync.bundle import fingerprint
 from wfsync.bundle.canonical import compact_bytes, parse_exact
 from wfsync.bundle.references import plain_uuid, rewrite
 from wfsync.bundle.structure import relabel
-from wfsync.errors import Conflict, DatabaseError
+from wfsync.errors import Conflict, DatabaseError, InputError, RepositoryError
 from wfsync.plan.change import Change
 from wfsync.plan.guard import Consent
 from wfsync.plan.model import Plan
@@ -69,18 +69,24 @@ def execute(
     ids = _ids(work)
     moved = _moved(work, ids)
     documents = _Documents(work, ids)
-    with write_transaction(conn, options.lock_timeout, options.on_commit):
-        advisory_lock(conn, layout, tenant)
-        lock_table_if_needed(conn, layout)
-        lock_definitions(conn, layout, tenant, [c.workflow_id for c in changes if c.workflow_id is not None])
-        base = Base(work.live.keys_by_id, documents.callees(), moved, work.snapshot)
-        stored = require_base(conn, layout, tenant, changes, base)
-        if not options.consent.allow_running:
-            require_no_runs(conn, layout, tenant, changes)
-        rows.delete(conn, layout, tenant, list(moved))
-        inserted = insert(conn, layout, tenant, options.track(documents.inserts(), "creating", None))
-        updated = rows.update(conn, layout, tenant, options.track(documents.updates(), "overwriting", None))
-        rows.relink(conn, layout, tenant, _relinks(stored, moved))
+    try:
+        with write_transaction(conn, options.lock_timeout, options.on_commit):
+            advisory_lock(conn, layout, tenant)
+            lock_table_if_needed(conn, layout)
+            lock_definitions(conn, layout, tenant, [c.workflow_id for c in changes if c.workflow_id is not None])
+            base = Base(work.live.keys_by_id, documents.callees(), moved, work.snapshot)
+            stored = require_base(conn, layout, tenant, changes, base)
+            if not options.consent.allow_running:
+                require_no_runs(conn, layout, tenant, changes)
+            rows.delete(conn, layout, tenant, list(moved))
+            inserted = insert(conn, layout, tenant, options.track(documents.inserts(), "creating", None))
+            updated = rows.update(conn, layout, tenant, options.track(documents.updates(), "overwriting", None))
+            rows.relink(conn, layout, tenant, _relinks(stored, moved))
+    except DatabaseError as error:
+        if error.code == "CONSTRAINT_VIOLATION" and layout.key_is_unique:
+            # Somebody without our lock inserted one of the keys, and committed after we had looked for it
+            require_absent(conn, layout, tenant, changes)
+        raise
     applied = tuple(_applied(change, ids) for change in changes)
     return Outcome(
         work.plan,
@@ -150,16 +156,26 @@ class _Documents:
 
     def _row(self, change: Change) -> NewWorkflow:
         item = self.work.desired.by_key[change.key]
-        workflow = self.work.desired.workflow(item)
+        immutable = self.work.desired.is_immutable(item)
+        try:
+            workflow = self.work.desired.workflow(item)
+        except (InputError, RepositoryError, IndexError):  # gone, or no bundle any more
+            if immutable:
+                raise
+            raise _changed(item.file) from None
         if item.calls:
             workflow = relabel(workflow, self.work.resolution.key_of)
-        if not self.work.desired.is_immutable(item) and fingerprint.digest(workflow) != item.digest:
-            raise Conflict(
-                f"{item.file} changed while it was being applied",
-                code="STALE_PLAN",
-                hint="nothing was written; run the command again",
-            )
+        if not immutable and fingerprint.digest(workflow) != item.digest:
+            raise _changed(item.file)
         return to_new(workflow, self.ids[change.key], lambda key: self.ids.get(key, key))
+
+
+def _changed(file: str) -> Conflict:
+    return Conflict(
+        f"{file} changed while it was being applied",
+        code="STALE_PLAN",
+        hint="nothing was written; run the command again",
+    )
 
 
 def _relinks(stored: Mapping[str, StoredWorkflow], moved: Mapping[str, str]) -> Iterator[rows.Relink]:

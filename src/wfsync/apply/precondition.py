@@ -6,20 +6,20 @@ changed, vanished or appeared, a new caller that would need relinking, a callee 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from wfsync.errors import Conflict, Problem, Refused
 from wfsync.plan.change import Change
 from wfsync.state.live import reduce_row
-from wfsync.store.connection import Connection
+from wfsync.store.connection import Connection, snapshot
 from wfsync.store.freshness import changed_since
 from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.reader import StoredWorkflow, stream
 from wfsync.store.runs import active_runs
 from wfsync.store.writer import existing_keys
 
-__all__ = ["Base", "require_base", "require_no_runs"]
+__all__ = ["Base", "require_absent", "require_base", "require_no_runs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,7 @@ def require_base(
         if change.action == "relink":
             relinked[row.workflow_id] = row
     problems += [_stale(change.key, "was deleted meanwhile") for change in missing.values()]
-    created = [c.key for c in changes if c.action == "create"]
-    for key, ids in sorted(existing_keys(conn, layout, tenant, created).items()):
-        problems.append(_stale(key, f"was created meanwhile (workflow_id {', '.join(ids)})"))
+    problems += _appeared(conn, layout, tenant, changes)
     found = existing_keys(conn, layout, tenant, list(base.callees))
     problems += [
         _stale(key, "is called, and was deleted or replaced meanwhile")
@@ -66,14 +64,17 @@ def require_base(
         newer = set(changed_since(conn, layout, tenant, base.snapshot)) - touched.keys()
         rows = stream(conn, layout, tenant, ids=sorted(newer))
         problems += _new_callers(rows, frozenset(base.replaced), base.keys_by_id)
-    if problems:
-        raise Conflict(
-            f"the database changed since the plan was made: {len(problems)} workflow{'s' * (len(problems) != 1)} moved",
-            code="STALE_PLAN",
-            hint="nothing was written; look at a new plan",
-            problems=problems,
-        )
+    _refuse(problems)
     return relinked
+
+
+def require_absent(
+    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, changes: Collection[Change]
+) -> None:
+    """Raise `Conflict` (``STALE_PLAN``) when a key that was to be created exists; for after a rollback."""
+    with snapshot(conn):
+        appeared = list(_appeared(conn, layout, tenant, changes))
+    _refuse(appeared)
 
 
 def require_no_runs(
@@ -92,6 +93,24 @@ def require_no_runs(
                 for i, runs in sorted(active.items())
                 for status, n in runs.items()
             ],
+        )
+
+
+def _appeared(
+    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, changes: Collection[Change]
+) -> Iterator[Problem]:
+    created = [c.key for c in changes if c.action == "create"]
+    for key, ids in sorted(existing_keys(conn, layout, tenant, created).items()):
+        yield _stale(key, f"was created meanwhile (workflow_id {', '.join(ids)})")
+
+
+def _refuse(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise Conflict(
+            f"the database changed since the plan was made: {len(problems)} workflow{'s' * (len(problems) != 1)} moved",
+            code="STALE_PLAN",
+            hint="nothing was written; look at a new plan",
+            problems=problems,
         )
 
 
