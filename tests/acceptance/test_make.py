@@ -38,7 +38,7 @@ def checkout() -> Iterator[Path]:
 
 
 def _make(folder: Path, target: str, environment: dict[str, str], **options: Any) -> str:
-    done = subprocess.run(
+    done: subprocess.CompletedProcess[str] = subprocess.run(
         ["make", target],
         cwd=folder,
         env=environment,
