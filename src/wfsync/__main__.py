@@ -14,10 +14,9 @@ def run() -> NoReturn:
         from wfsync.cli.main import main
 
         code = main(signals=signals)
-    except KeyboardInterrupt:
-        code = 130
-    except Terminated:
-        code = 143
+    except (KeyboardInterrupt, Terminated) as stop:  # before the command had begun, or once more while it was ending
+        code = signals.exit_code(stop)
+        sys.stderr.write(f"wfsync: stopped; {signals.state}\n")
     signals.ignore()
     sys.exit(code)
 

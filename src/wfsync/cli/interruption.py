@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Final, Self
 
+from wfsync.cli import exit_codes
+
 __all__ = ["Signals", "Terminated"]
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-_TERMINATED: Final = 128 + signal.SIGTERM
 
 
 class Terminated(SystemExit):
@@ -25,7 +26,7 @@ class Terminated(SystemExit):
     """
 
     def __init__(self) -> None:
-        super().__init__(_TERMINATED)
+        super().__init__(exit_codes.TERMINATED)
 
 
 @dataclass(slots=True)
@@ -40,6 +41,19 @@ class Signals:
     def commit(self) -> None:
         """From now on the first signal waits for the command's end."""
         self.committed = True
+
+    @property
+    def state(self) -> str:
+        """What became of the database, for a person who stopped the command."""
+        if self.committed:
+            return "everything was applied and committed; only the report of it is incomplete"
+        return "nothing that was not committed remains"
+
+    def exit_code(self, stop: KeyboardInterrupt | Terminated) -> int:
+        """The exit code after ``stop``."""
+        if self.committed:
+            return exit_codes.OK
+        return exit_codes.TERMINATED if isinstance(stop, Terminated) else exit_codes.INTERRUPTED
 
     def catch(self) -> None:
         """Take over both signals; without effect outside of the main thread, where they are somebody else's."""

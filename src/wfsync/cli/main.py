@@ -24,8 +24,6 @@ _CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 1
 _SIGNALS: Final = "wfsync.signals"
 """In the context's ``meta``: who is to be told of a commit."""
 
-_COMMITTED: Final = "everything was applied and committed; only the report of it is incomplete"
-
 
 @click.group(context_settings=_CONTEXT)
 @click.option("--config", metavar="FILE", help="Use this wfsync.yaml instead of looking for one.")
@@ -88,10 +86,11 @@ def main(arguments: Sequence[str] | None = None, *, signals: Signals | None = No
         code = stop.exit_code
     except click.ClickException as error:
         code = _usage(error)
-    except (KeyboardInterrupt, click.Abort):
-        code = _stopped(signals, "interrupted", exit_codes.INTERRUPTED)
-    except Terminated:
-        code = _stopped(signals, "terminated", exit_codes.TERMINATED)
+    except click.Abort:
+        code = exit_codes.INTERRUPTED
+    except (KeyboardInterrupt, Terminated) as stop:
+        code = signals.exit_code(stop)
+        _say(f"{'terminated' if isinstance(stop, Terminated) else 'interrupted'}: {signals.state}")
     except BrokenPipeError:
         # The reader of stdout went away (`wfsync plan | head`): no error, and nothing left to say.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -107,7 +106,7 @@ def _invoke(context: click.Context, signals: Signals) -> int:
     except Exception as error:  # noqa: BLE001 - the edge: whatever it is, it becomes a message and an exit code
         code = _failed(context, error, signals)
         if signals.committed:
-            _say(_COMMITTED)
+            _say(signals.state)
         return code
     return result if isinstance(result, int) else exit_codes.OK
 
@@ -129,15 +128,6 @@ def _failed(context: click.Context, error: Exception, signals: Signals) -> int:
     _say(f"error INTERNAL: {type(error).__name__}: {str(error)[:500]}")
     _say("this is a defect of wfsync; -vv shows where")
     return exit_codes.ERROR
-
-
-def _stopped(signals: Signals, how: str, code: int) -> int:
-    """What a signal means: everything was rolled back, unless it was committed before."""
-    if signals.committed:
-        _say(f"{how}, but {_COMMITTED}")
-        return exit_codes.OK
-    _say(f"{how}: nothing that was not committed remains")
-    return code
 
 
 def _usage(error: click.ClickException) -> int:

@@ -1,4 +1,4 @@
-"""A file is edited between plan and write: refused, nothing written. What was planned is what is applied, or nothing."""
+"""A file is edited between plan and write: refused, nothing written. What was planned is applied, or nothing is."""
 
 from __future__ import annotations
 
@@ -22,6 +22,16 @@ def edit(path: Path) -> None:
     path.write_text(json.dumps(bundle))
 
 
+def into_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def into_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/etc/hostname")
+
+
 EDITS: dict[str, Callable[[Path], object]] = {
     "edited": edit,
     "gone": Path.unlink,
@@ -30,8 +40,8 @@ EDITS: dict[str, Callable[[Path], object]] = {
     "another's": lambda path: path.write_bytes(path.with_name(f"{REPLACED[1]}.json").read_bytes()),
     "no workflow": lambda path: path.write_text('{"workflows": []}'),
     "a list": lambda path: path.write_text("[]"),
-    "a folder": lambda path: (path.unlink(), path.mkdir()),
-    "a link": lambda path: (path.unlink(), path.symlink_to("/etc/hostname")),
+    "a folder": into_folder,
+    "a link": into_link,
 }
 
 
