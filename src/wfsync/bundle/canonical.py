@@ -7,8 +7,7 @@ its result is kept when it provably equals canonical text:
   canonical below 10^21 (larger ones are refused by orjson), and those few floats that orjson spells otherwise have a
   type of their own;
 * orjson sorts keys by UTF-8 bytes, RFC 8785 by UTF-16 code units. They differ only when a character beyond the basic
-  plane (lead byte F0 or more) meets one of U+E000 to U+FFFF, so any text with such a lead byte goes to the plain
-  writer;
+  plane meets one of U+E000 to U+FFFF, so a text that has both goes to the plain writer;
 * lone surrogates are refused by orjson.
 """
 
@@ -28,8 +27,10 @@ __all__ = ["canonical_bytes", "compact_bytes", "parse_exact", "plain_canonical_b
 _COMPACT: Final = orjson.OPT_SORT_KEYS
 _INDENTED: Final = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
-_BASIC_PLANE: Final = bytes(range(0xF0))
-"""All bytes but those that lead a character beyond the basic plane."""
+_EARLIER_LEADS: Final = bytes(range(0xEE))
+"""All bytes but those that lead a character from U+E000 on."""
+_BEYOND_BASIC_PLANE: Final = 0xF0
+"""The first byte that leads a character beyond the basic plane; those below it lead U+E000 to U+FFFF."""
 
 # orjson loses integers beyond 64 bits and says nothing; msgspec keeps them and gives every other number to a hook
 _decode = msgspec.json.Decoder(float_hook=parse_number).decode
@@ -73,8 +74,10 @@ def _serialise(tree: Json, options: int) -> bytes | None:
         data = orjson.dumps(tree, _spell, options)
     except TypeError:  # orjson.JSONEncodeError: an integer beyond 64 bits, a lone surrogate, nesting beyond 254
         return None
-    if not data.isascii() and data.translate(None, _BASIC_PLANE):
-        return None
+    if not data.isascii():
+        leads = data.translate(None, _EARLIER_LEADS)
+        if leads and max(leads) >= _BEYOND_BASIC_PLANE > min(leads):
+            return None
     return data
 
 
