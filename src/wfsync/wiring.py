@@ -98,11 +98,23 @@ def open_workspace(
     config, config_path = _read_config(repository, start, config_option, environ)
     here = repository.start
     if config_path is None:
+        if start is None:
+            _refuse_no_repository(repository.root, environ)
         return Workspace(repository, config, None, here or ".")
     configured = posixpath.normpath(posixpath.join(posixpath.dirname(config_path), config.directory))
     if start is not None and here not in ("", ".") and not is_under(configured, here) and configured != here:
         return Workspace(repository, config, config_path, here)
     return Workspace(repository, config, config_path, configured)
+
+
+def _refuse_no_repository(root: str, environ: Mapping[str, str]) -> None:
+    """A home folder or the whole machine is not meant when nobody named anything: they hold everybody's YAML."""
+    if root in ("/", environ.get("HOME", "").rstrip("/")) and not (Path(root) / ".git").exists():
+        raise ConfigError(
+            f"{root} is no git repository and holds no {CONFIG_NAME}",
+            code="NO_REPOSITORY",
+            hint="go to the repository, name its folder as DIR, or begin one with `wfsync init`",
+        )
 
 
 def _read_config(

@@ -12,7 +12,6 @@ from wfsync.apply.precondition import Base, require_absent, require_base, requir
 from wfsync.bundle import fingerprint
 from wfsync.bundle.canonical import compact_bytes, parse_exact
 from wfsync.bundle.references import plain_uuid, rewrite
-from wfsync.bundle.structure import relabel
 from wfsync.errors import Conflict, DatabaseError, InputError, RepositoryError
 from wfsync.plan.change import Change
 from wfsync.plan.guard import Consent
@@ -158,13 +157,11 @@ class _Documents:
         item = self.work.desired.by_key[change.key]
         immutable = self.work.desired.is_immutable(item)
         try:
-            workflow = self.work.desired.workflow(item)
+            workflow = self.work.desired.final(item, self.work.resolution)
         except (InputError, RepositoryError, IndexError):  # gone, or no bundle any more
             if immutable:
                 raise
             raise _changed(item.file) from None
-        if item.calls:
-            workflow = relabel(workflow, self.work.resolution.key_of)
         if not immutable and fingerprint.digest(workflow) != item.digest:
             raise _changed(item.file)
         return to_new(workflow, self.ids[change.key], lambda key: self.ids.get(key, key))

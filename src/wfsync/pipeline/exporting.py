@@ -23,7 +23,7 @@ from wfsync.state.live import left_out, portable, reduce_row
 from wfsync.state.progress import Track, untracked
 from wfsync.store.connection import Connection, snapshot
 from wfsync.store.layout import InstanceLayout, Tenant
-from wfsync.store.mapping import exported_at, key_problem, to_workflow
+from wfsync.store.mapping import exported_at, key_problem, to_workflow, unheld_metadata
 from wfsync.store.reader import StoredWorkflow, count_null_tenants, read_ids, stream
 
 __all__ = ["Destination", "ExportRequest", "export_bundle", "export_files"]
@@ -92,7 +92,8 @@ def export_files(
             # While other processes read the files. Rows that differ are read once more below: they are few
             digests = _digests(conn, layout, tenant, chosen)
             present = to.loading.finish()
-            present = present.resolved(resolution(present.by_key.values(), chosen.keys_by_id))
+            known = resolution(present.by_key.values(), chosen.keys_by_id)
+            present = present.resolved(known, unheld_metadata(layout))
         differing = [i for i in chosen.ids if not _is_equal(present, chosen.keys_by_id[i], digests.get(i))]
         items = [
             ExportItem(chosen.keys_by_id[i], present.by_key[chosen.keys_by_id[i]].file, "unchanged")

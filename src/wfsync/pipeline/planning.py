@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from wfsync.bundle import fingerprint
-from wfsync.bundle.structure import relabel
+from wfsync.bundle.model import Json
 from wfsync.errors import Conflict, DatabaseError, Problem
 from wfsync.plan.build import Decision, decide
 from wfsync.plan.change import CascadeCount, Change
@@ -21,7 +21,7 @@ from wfsync.state.progress import Track, untracked
 from wfsync.store.cascade import Cascades, count
 from wfsync.store.connection import Connection, snapshot
 from wfsync.store.layout import InstanceLayout, Tenant
-from wfsync.store.mapping import to_workflow
+from wfsync.store.mapping import to_workflow, unheld_metadata
 from wfsync.store.reader import stream
 from wfsync.store.runs import active_runs
 
@@ -74,9 +74,10 @@ def make_plan(
         rows = read_live(conn, layout, tenant, options.track)
         desired = wanted()
         known = resolution((*desired.by_key.values(), *desired.unselected), rows.state.keys_by_id)
-        desired = desired.resolved(known)
+        unheld = unheld_metadata(layout)
+        desired = desired.resolved(known, unheld)
         decision = decide(desired.by_key, rows.state, options.overwrite, known.key_of)
-        problems = _check(desired, rows, known, decision)
+        problems = (*_unheld_warning(unheld), *_check(desired, rows, known, decision))
         changes, notes = _with_consequences(conn, layout, tenant, decision.changes, options.overwrite)
         if options.details:
             changes, more = _with_paths(conn, layout, tenant, changes, desired, rows.state, known)
@@ -150,7 +151,7 @@ def _with_paths(
             before = portable(to_workflow(stored, {}), live.keys_by_id)
         except DatabaseError:
             continue  # no portable workflow: a warning of the plan says so
-        after = relabel(desired.workflow(item), known.key_of)
+        after = desired.final(item, known)
         if not desired.is_immutable(item) and fingerprint.digest(after) != item.digest:
             raise Conflict(f"{item.file} changed while it was being read", code="STALE_PLAN", hint="run it again")
         detailed[change.key] = replace(change, paths=compare(before, after))
@@ -159,6 +160,19 @@ def _with_paths(
     if overwrites > MOST_DETAILED:
         notes = (_not_detailed(overwrites - MOST_DETAILED),)
     return tuple(detailed.get(c.key, c) for c in changes), notes
+
+
+def _unheld_warning(unheld: Mapping[str, Json]) -> tuple[Problem, ...]:
+    if not unheld:
+        return ()
+    return (
+        Problem(
+            code="METADATA_NOT_HELD",
+            severity="warning",
+            message=f"the instance has no column for {', '.join(sorted(unheld))}; what files say of it is not written",
+            hint="upgrade the instance if the workflows need it",
+        ),
+    )
 
 
 def _not_detailed(count: int) -> Problem:

@@ -71,7 +71,7 @@ def source_line(source: SourceRef) -> str:
     if source.rev is not None:
         parts.append(f"revision {plain(source.rev)}")
     if source.commit is None:
-        parts.append("not in git")
+        parts.append("no commit yet" if source.dirty else "not in git")
     else:
         branch = "" if source.branch is None else f"branch {plain(source.branch)} at "
         parts.append(f"{branch}{plain(source.commit)[:12]}")

@@ -10,7 +10,7 @@ from typing import Final
 
 from wfsync.bundle import fingerprint
 from wfsync.bundle.load import Desired, Loaded, LoadOptions, key_place, load, read_workflows, stage
-from wfsync.bundle.model import Workflow
+from wfsync.bundle.model import Json, Workflow
 from wfsync.bundle.parse import Syntax
 from wfsync.bundle.registry import Missing
 from wfsync.bundle.structure import relabel
@@ -64,6 +64,8 @@ class DesiredState:
     """By the label under which messages name the file."""
     documents: Mapping[str, bytes] = field(default_factory=dict)
     """Texts that cannot be read again (standard input), by label."""
+    unheld: Mapping[str, Json] = field(default_factory=dict)
+    """Metadata that the instance has no column for, and what it reads as there: never a difference."""
     unselected: tuple[Desired, ...] = ()
     """Workflows of the same input that are left out: their ids still say who is meant."""
     _parsed: dict[str, list[Workflow]] = field(default_factory=dict, compare=False, repr=False)
@@ -106,16 +108,22 @@ class DesiredState:
             self._parsed[item.file] = read_workflows(self.text(item.file), _syntax(item.file, {}), item.file)
         return self._parsed[item.file][item.index]
 
-    def resolved(self, known: Resolution) -> DesiredState:
-        """The same, with final digests: those of workflows whose files name callees by a foreign id are made anew,
-        with the keys that those ids mean.
-        """
-        renamed = {
-            key: replace(item, digest=fingerprint.digest(relabel(self.workflow(item), known.key_of)))
+    def final(self, item: Desired, known: Resolution) -> Workflow:
+        """The workflow as this database would hold it: callees by key, metadata without a column as it reads there."""
+        workflow = self.workflow(item)
+        if item.calls:
+            workflow = relabel(workflow, known.key_of)
+        return replace(workflow, metadata={**workflow.metadata, **self.unheld}) if self.unheld else workflow
+
+    def resolved(self, known: Resolution, unheld: Mapping[str, Json]) -> DesiredState:
+        """The same, with final digests: those of workflows that `final` makes other ones are made anew."""
+        state = replace(self, unheld=unheld)
+        remade = {
+            key: replace(item, digest=fingerprint.digest(state.final(item, known)))
             for key, item in self.by_key.items()
-            if item.calls and needs_relabel(item, known.key_of)
+            if unheld or (item.calls and needs_relabel(item, known.key_of))
         }
-        return replace(self, by_key={**self.by_key, **renamed}) if renamed else self
+        return replace(state, by_key={**self.by_key, **remade}) if remade else state
 
 
 @dataclass(slots=True)

@@ -15,17 +15,18 @@ from decimal import Decimal
 from typing import Any, Final
 
 from wfsync.bundle.canonical import canonical_bytes, compact_bytes, parse_exact
-from wfsync.bundle.model import MAX_DEPTH, MAX_KEY_LENGTH, Json, JsonObject, PublishedVersion, Workflow
+from wfsync.bundle.model import MAX_DEPTH, MAX_KEY_LENGTH, METADATA_FIELDS, Json, JsonObject, PublishedVersion, Workflow
 from wfsync.bundle.numbers import parse_number
 from wfsync.bundle.references import CALL_STEP, is_uuid, rewrite
 from wfsync.bundle.rules.keys import key_fault
 from wfsync.bundle.structure import DEFAULT_SCHEMA_MODE
 from wfsync.errors import DatabaseError, Problem
+from wfsync.store.instance import InstanceLayout
 from wfsync.store.moment import to_datetime
-from wfsync.store.reader import StoredWorkflow
+from wfsync.store.reader import DEFAULTS, StoredWorkflow
 from wfsync.store.writer import NewVersion, NewWorkflow
 
-__all__ = ["exported_at", "key_problem", "to_new", "to_workflow"]
+__all__ = ["exported_at", "key_problem", "to_new", "to_workflow", "unheld_metadata"]
 
 _KEY: Final = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _ABOVE_DRAFT: Final = 4
@@ -100,6 +101,17 @@ def to_new(workflow: Workflow, workflow_id: str, target: Callable[[str], str]) -
             for v in workflow.versions
         ),
     )
+
+
+def unheld_metadata(layout: InstanceLayout) -> dict[str, Json]:
+    """Metadata that ``layout`` has no column for, by name, with the value that `to_workflow` gives it."""
+    if layout.definitions is None:
+        return {}
+    columns = layout.definitions.columns
+    absent = {field.name: DEFAULTS.get(field.name) for field in METADATA_FIELDS if field.column not in columns}
+    if "failureRateThreshold" in absent:
+        absent["failureRateThreshold"] = parse_number(str(absent["failureRateThreshold"]))
+    return absent
 
 
 def key_problem(workflow_id: str, key: str | None) -> Problem | None:

@@ -31,14 +31,14 @@ from wfsync.store.scope import Scope
 if TYPE_CHECKING:
     from wfsync.store.session import Connection
 
-__all__ = ["StoredVersion", "StoredWorkflow", "count_null_tenants", "read_ids", "stream"]
+__all__ = ["DEFAULTS", "StoredVersion", "StoredWorkflow", "count_null_tenants", "read_ids", "stream"]
 
 _CHUNK: Final = 20
 _TIMES: Final = ("timestamp with time zone", "timestamp without time zone")
 _CASTS: Final = {"text": "text", "jsonb": "jsonb"}
 """Kinds whose loader depends on the column's type; a column of another type (varchar, an enum, json) is cast."""
 
-_DEFAULTS: Final[Mapping[str, Any]] = {
+DEFAULTS: Final[Mapping[str, Any]] = {
     "payloadSchemaMode": "pinned",
     "isSystem": False,
     "isVisible": True,
@@ -216,7 +216,7 @@ def _workflows(rows: Iterator[tuple[Any, ...]], columns: tuple[tuple[str, str], 
     metadata = tuple(
         (name, position) for position, (name, _) in enumerate(columns, _DEFINITION_COLUMNS) if name in _METADATA_NAMES
     )
-    missing = {f.name: _DEFAULTS.get(f.name) for f in METADATA_FIELDS} if len(metadata) < len(METADATA_FIELDS) else {}
+    missing = {f.name: DEFAULTS.get(f.name) for f in METADATA_FIELDS} if len(metadata) < len(METADATA_FIELDS) else {}
     for workflow_id, group in groupby(rows, itemgetter(0)):
         definition = None
         versions = []

@@ -83,6 +83,12 @@ PLANS: Final = Chapter(
             "Look at one with `wfsync diff KEY`, or narrow the plan with --select.",
         ),
         Explanation(
+            "METADATA_NOT_HELD",
+            0,
+            "The table lacks columns for some metadata, so what files say of it is neither written nor compared.",
+            "Upgrade the instance if the workflows need it.",
+        ),
+        Explanation(
             "CASCADE_UNKNOWN",
             0,
             "What a delete does to a table could not be found out, so the plan cannot count it.",

@@ -23,6 +23,12 @@ REPOSITORIES: Final = Chapter(
             "Check `directory` in wfsync.yaml, and .gitignore: ignored files do not count.",
         ),
         Explanation(
+            "NO_REPOSITORY",
+            1,
+            "The working directory is a home folder or the whole machine, and nothing says that workflows are there.",
+            "Go to the repository, name its folder as DIR, or begin one with `wfsync init`.",
+        ),
+        Explanation(
             "NOT_A_DIRECTORY",
             1,
             "Something that is no folder stands where a folder is needed.",
