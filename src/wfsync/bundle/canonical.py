@@ -7,7 +7,8 @@ its result is kept when it provably equals canonical text:
   canonical below 10^21 (larger ones are refused by orjson), and those few floats that orjson spells otherwise have a
   type of their own;
 * orjson sorts keys by UTF-8 bytes, RFC 8785 by UTF-16 code units. They differ only when a character beyond the basic
-  plane meets one of U+E000 to U+FFFF, so a text that has both goes to the plain writer;
+  plane (lead bytes F0 to F4) meets one of U+E000 to U+FFFF (EE, EF), so a text that has both goes to the plain writer,
+  if one of the former stands in a key;
 * lone surrogates are refused by orjson.
 """
 
@@ -27,10 +28,11 @@ __all__ = ["canonical_bytes", "compact_bytes", "parse_exact", "plain_canonical_b
 _COMPACT: Final = orjson.OPT_SORT_KEYS
 _INDENTED: Final = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
-_EARLIER_LEADS: Final = bytes(range(0xEE))
-"""All bytes but those that lead a character from U+E000 on."""
-_BEYOND_BASIC_PLANE: Final = 0xF0
-"""The first byte that leads a character beyond the basic plane; those below it lead U+E000 to U+FFFF."""
+_BEYOND: Final = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4")
+"""The bytes that lead a character beyond the basic plane."""
+_LAST_OF_PLANE: Final = "\uffff"
+_LAST: Final = (b"\xee", b"\xef")
+"""The bytes that lead a character from U+E000 to U+FFFF."""
 
 # orjson loses integers beyond 64 bits and says nothing; msgspec keeps them and gives every other number to a hook
 _decode = msgspec.json.Decoder(float_hook=parse_number).decode
@@ -74,11 +76,17 @@ def _serialise(tree: Json, options: int) -> bytes | None:
         data = orjson.dumps(tree, _spell, options)
     except TypeError:  # orjson.JSONEncodeError: an integer beyond 64 bits, a lone surrogate, nesting beyond 254
         return None
-    if not data.isascii():
-        leads = data.translate(None, _EARLIER_LEADS)
-        if leads and max(leads) >= _BEYOND_BASIC_PLANE > min(leads):
-            return None
+    # Single bytes are searched for at memory speed; emoji are common, in keys they are not.
+    if not data.isascii() and any(map(data.__contains__, _BEYOND)) and any(map(data.__contains__, _LAST)):
+        return None if _has_key_beyond(tree) else data
     return data
+
+
+def _has_key_beyond(tree: Json) -> bool:
+    """True when a character beyond the basic plane stands in a key."""
+    if isinstance(tree, dict):
+        return any(max(key, default="") > _LAST_OF_PLANE for key in tree) or any(map(_has_key_beyond, tree.values()))
+    return isinstance(tree, list) and any(map(_has_key_beyond, tree))
 
 
 def _spell(value: object) -> orjson.Fragment:

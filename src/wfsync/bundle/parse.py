@@ -27,6 +27,8 @@ Syntax = Literal["json", "yaml"]
 
 _DEEP: Final = b"\n" + b"  " * MAX_DEPTH
 """The indentation that only a canonical text of suspicious depth has."""
+_ROOM_FOR_DEEP: Final = MAX_DEPTH * MAX_DEPTH
+"""Bytes. A shorter canonical text is not so deep: indentation alone would take more, and is not searched for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,16 @@ def _fast_json(data: bytes) -> Parsed | None:
         tree = parse_exact(data)
         canonical = canonical_bytes(tree)
         if canonical == data:
-            return None if _DEEP in data else Parsed(tree, is_canonical=True)
+            return None if _is_deep(data) else Parsed(tree, is_canonical=True)
         orjson.loads(data)  # the grammar, UTF-8 and surrogates, by a parser that is known to be strict
         json.loads(data, object_pairs_hook=_unique)
     except (ValueError, RecursionError):  # not JSON, a key twice, a number outside binary64, nesting
         return None
-    return None if _DEEP in canonical else Parsed(tree, is_canonical=False)
+    return None if _is_deep(canonical) else Parsed(tree, is_canonical=False)
+
+
+def _is_deep(canonical: bytes) -> bool:
+    return len(canonical) > _ROOM_FOR_DEEP and _DEEP in canonical
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> None:

@@ -58,6 +58,22 @@ def test_keys_are_in_utf16_order() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"\U0001f600": 1, "\ufb33": 2},
+        {"a": [{"b": {"\U0001f600": 1, "\ue000": 2}}]},
+        {"\uffff": 1, "x\U0010ffff": 2},
+        {"\uff21": "\U0001f600", "\ue000": 1, "a": ["\U00020000"]},
+        {"a": "\U0001f9fe\ufe0f", "b": 2},
+        {"\U0001f600": 1, "z": 2},
+    ],
+)
+def test_characters_beyond_the_basic_plane_keep_the_order_of_keys(tree: object) -> None:
+    assert canonical_bytes(tree) == plain_canonical_bytes(tree)
+    assert compact_bytes(tree) == orjson.dumps(orjson.loads(plain_canonical_bytes(tree)))  # in the order of the text
+
+
 def test_layout_of_the_text() -> None:
     tree = {"b": [], "a": {}, "c": [1, {"x": None}], "ä": '\u2028\x7f\x01"\\'}
     assert canonical_bytes(tree).decode() == (
