@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wfsync.bundle.model import Json, JsonObject
-from wfsync.bundle.steps import Walked, walk
+from wfsync.bundle.steps import Steps, steps_of
 
 __all__ = ["Dependencies", "declared", "derive"]
 
@@ -39,12 +39,12 @@ class Dependencies:
 
 
 def derive(
-    metadata: Mapping[str, Json], definitions: Sequence[JsonObject], walked: Iterable[Walked] | None = None
+    metadata: Mapping[str, Json], definitions: Sequence[JsonObject], steps: Iterable[Steps] | None = None
 ) -> Dependencies:
     """Derive the needs of a workflow from its metadata and all its definitions.
 
-    ``walked`` are the definitions' steps, for callers that have walked them already. Malformed parts are passed over:
-    drafts may be unfinished. Lists are sorted by code point, actions by id, then version.
+    ``steps`` are those of each definition, for callers that have them already. Malformed parts are passed over: drafts
+    may be unfinished. Lists are sorted by code point, actions by id, then version.
     """
     actions: set[tuple[str, int]] = set()
     node_types: set[str] = set()
@@ -55,22 +55,22 @@ def derive(
         if isinstance(ref, str):
             refs.add(ref)
         refs.add(_source_ref(definition.get("trigger")))
-    for steps in walked if walked is not None else map(walk, definitions):
-        for _, step in steps:
+    for found in steps if steps is not None else map(steps_of, definitions):
+        for step in found:
             kind = step.get("type")
-            if not isinstance(kind, str) or kind.startswith(_CONTROL):
-                continue
-            node_types.add(kind)
-            if kind == "action.call":
-                config = step.get("config")
-                if isinstance(config, dict):
-                    action, version = config.get("actionId"), config.get("version")
-                    if isinstance(action, str) and type(version) is int and version > 0:
-                        actions.add((action, version))
+            if type(kind) is str:
+                node_types.add(kind)
+                if kind == "action.call":
+                    config = step.get("config")
+                    if type(config) is dict:
+                        action, version = config.get("actionId"), config.get("version")
+                        if type(action) is str and type(version) is int and version > 0:
+                            actions.add((action, version))
     refs.discard(None)
     refs.discard("")
     node_types.discard("")
-    return Dependencies(tuple(sorted(actions)), tuple(sorted(node_types)), tuple(sorted(refs)))
+    nodes = tuple(sorted(kind for kind in node_types if not kind.startswith(_CONTROL)))
+    return Dependencies(tuple(sorted(actions)), nodes, tuple(sorted(refs)))
 
 
 def declared(tree: Mapping[str, Json]) -> Dependencies:

@@ -15,11 +15,11 @@ from wfsync.bundle.canonical import compact_bytes
 from wfsync.bundle.dependencies import declared, derive
 from wfsync.bundle.model import FORMAT, FORMAT_VERSION, MAX_WORKFLOW_BYTES, Json, JsonObject, Workflow
 from wfsync.bundle.parse import Parsed, Syntax, parse, read_document
-from wfsync.bundle.references import Call, calls, is_uuid, plain_uuid
+from wfsync.bundle.references import Call, calls_in, is_uuid, plain_uuid
 from wfsync.bundle.registry import Missing, Registry
 from wfsync.bundle.rules import Fault, definitions, keys, numbers, versions
 from wfsync.bundle.source_map import Path, SourceMap
-from wfsync.bundle.steps import Walked, walk
+from wfsync.bundle.steps import Steps, steps_of
 from wfsync.bundle.structure import from_tree
 from wfsync.errors import InputError, Place, Problem
 
@@ -139,12 +139,12 @@ def load(data: bytes, syntax: Syntax, file: str, options: LoadOptions, *, name: 
         problems.append(places.problem(_ONE_WORKFLOW, (), None))
     for index, entry in enumerate(entries):
         base: Path = ("workflows", index)
-        walked = _walk(entry)
-        problems.extend(places.problem(f, base, entry["key"]) for f in _rules(entry, walked, options, name))
+        steps = _steps(entry)
+        problems.extend(places.problem(f, base, entry["key"]) for f in _rules(entry, steps, options, name))
         if options.many and len(data) > MAX_WORKFLOW_BYTES and len(compact_bytes(entry)) > MAX_WORKFLOW_BYTES:
             problems.append(places.problem(_LARGE_WORKFLOW, base, entry["key"]))
         if not any(p.is_error for p in problems):
-            item, note = _reduce(entry, walked, file, index, parsed, options)
+            item, note = _reduce(entry, steps, file, index, parsed, options)
             workflows.append(item)
             problems += [note] if note is not None else []
     if options.many:
@@ -242,7 +242,7 @@ def _schema(tree: JsonObject) -> Iterator[Fault]:
         )
 
 
-def _rules(entry: JsonObject, walked: list[Walked], options: LoadOptions, name: str | None) -> Iterator[Fault]:
+def _rules(entry: JsonObject, steps: list[Steps], options: LoadOptions, name: str | None) -> Iterator[Fault]:
     if name is not None and name != entry["key"]:
         yield Fault(
             code="KEY_FILENAME_MISMATCH",
@@ -254,11 +254,11 @@ def _rules(entry: JsonObject, walked: list[Walked], options: LoadOptions, name: 
     yield from keys.check(entry, options.reserved)
     yield from versions.check(entry)
     yield from numbers.check(entry)
-    yield from definitions.check(entry, walked, published="error" if options.definitions == "error" else "warning")
+    yield from definitions.check(entry, steps, published="error" if options.definitions == "error" else "warning")
 
 
-def _walk(entry: JsonObject) -> list[Walked]:
-    return [walk(entry["draft"]["definition"]), *(walk(p["definition"]) for p in entry["publishedVersions"])]
+def _steps(entry: JsonObject) -> list[Steps]:
+    return [steps_of(entry["draft"]["definition"]), *(steps_of(p["definition"]) for p in entry["publishedVersions"])]
 
 
 def _duplicate_keys(entries: Iterable[JsonObject]) -> Iterator[Fault]:
@@ -276,11 +276,11 @@ def _duplicate_keys(entries: Iterable[JsonObject]) -> Iterator[Fault]:
 
 
 def _reduce(
-    entry: JsonObject, walked: list[Walked], file: str, index: int, parsed: Parsed, options: LoadOptions
+    entry: JsonObject, steps: list[Steps], file: str, index: int, parsed: Parsed, options: LoadOptions
 ) -> tuple[Desired, Problem | None]:
     """What a plan needs of a sound workflow, and a note where the declared dependencies are not the derived ones."""
     workflow = from_tree(entry)
-    said, derived = declared(entry["dependencies"]), derive(workflow.metadata, workflow.definitions(), walked)
+    said, derived = declared(entry["dependencies"]), derive(workflow.metadata, workflow.definitions(), steps)
     missing = None
     if options.registry is not None:
         missing = options.registry.missing(said.union(derived)) or None
@@ -289,7 +289,7 @@ def _reduce(
         file=file,
         index=index,
         digest=fingerprint.digest(workflow, derived),
-        calls=_calls(entry, walked),
+        calls=_calls(entry, steps),
         origin_id=_origin(entry),
         versions=tuple(v.version for v in workflow.versions),
         missing=missing,
@@ -310,10 +310,10 @@ def _differing_dependencies(item: Desired) -> Problem:
     )
 
 
-def _calls(entry: JsonObject, walked: list[Walked]) -> tuple[Call, ...]:
-    found = calls(walked[0], None)
-    for published, steps in zip(entry["publishedVersions"], walked[1:], strict=True):
-        found.extend(calls(steps, published["version"]))
+def _calls(entry: JsonObject, steps: list[Steps]) -> tuple[Call, ...]:
+    found = calls_in(entry["draft"]["definition"], steps[0], None)
+    for published, its_steps in zip(entry["publishedVersions"], steps[1:], strict=True):
+        found.extend(calls_in(published["definition"], its_steps, published["version"]))
     return tuple(found)
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from wfsync.bundle.model import Json, JsonObject
-from wfsync.bundle.steps import StepPath, Walked, walk
+from wfsync.bundle.steps import StepPath, Steps, Walked, walk
 
-__all__ = ["CALL_STEP", "Call", "calls", "is_uuid", "plain_uuid", "rewrite"]
+__all__ = ["CALL_STEP", "Call", "calls", "calls_in", "is_uuid", "plain_uuid", "rewrite"]
 
 CALL_STEP: Final = "control.callWorkflow"
 
@@ -58,6 +58,14 @@ def calls(walked: Walked, in_version: int | None) -> list[Call]:
             if isinstance(target, str) and target:
                 found.append(Call(path, target, version if type(version) is int and version > 0 else 0, in_version))
     return found
+
+
+def calls_in(definition: JsonObject, steps: Steps, in_version: int | None) -> list[Call]:
+    """The `calls` of ``definition``, whose ``steps`` are known: most definitions call nobody and are not walked."""
+    for step in steps:
+        if step.get("type") == CALL_STEP:
+            return calls(walk(definition), in_version)
+    return []
 
 
 def rewrite(definition: JsonObject, target: Callable[[str], str]) -> JsonObject:

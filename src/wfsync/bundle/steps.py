@@ -1,7 +1,8 @@
 """The one walk over the nested steps of a definition (spec: bundle.md "Derived values", runtime.md "Definition").
 
-Everything that looks at steps (dependencies, references, rules, diff) goes through `walk`, so that a block is known in
-one place only. The walk never fails: what is not a step object is passed over, because drafts may be unfinished.
+Everything that looks at steps (dependencies, references, rules, diff) goes through `walk`, or through `steps_of` where
+no paths are wanted, so that a block is known in one place only. Neither ever fails: what is not a step object is passed
+over, because drafts may be unfinished.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Final
 
 from wfsync.bundle.model import Json, JsonObject
 
-__all__ = ["BLOCKS", "StepPath", "Walked", "step_path_text", "walk"]
+__all__ = ["BLOCKS", "StepPath", "Steps", "Walked", "step_path_text", "steps_of", "walk"]
 
 BLOCKS: Final = ("then", "else", "body", "try", "catch")
 """Names of the lists in which steps nest."""
@@ -20,8 +21,10 @@ StepPath = tuple[str | int, ...]
 """Where a step stands inside its definition: ``("steps", 3, "then", 0)``, usable as a path into the tree."""
 
 Walked = list[tuple[StepPath, JsonObject]]
-"""Every step of one definition with its path. Built once and handed to all who look at steps: walking is the dear
-part."""
+"""Every step of one definition with its path."""
+
+Steps = list[JsonObject]
+"""Every step of one definition. Built once and handed to all who look at steps."""
 
 _BLOCK_NAMES = frozenset(BLOCKS)
 
@@ -45,6 +48,26 @@ def _collect(steps: list[Json], path: StepPath, walked: Walked) -> None:
                     nested = step.get(block)
                     if type(nested) is list:
                         _collect(nested, (*here, block), walked)
+
+
+def steps_of(definition: JsonObject) -> Steps:
+    """The steps that `walk` finds, in the same order, without their paths: half as dear."""
+    found: Steps = []
+    steps = definition.get("steps")
+    if type(steps) is list:
+        _gather(steps, found)
+    return found
+
+
+def _gather(steps: list[Json], found: Steps) -> None:
+    for step in steps:
+        if type(step) is dict:
+            found.append(step)
+            if not _BLOCK_NAMES.isdisjoint(step):
+                for block in BLOCKS:
+                    nested = step.get(block)
+                    if type(nested) is list:
+                        _gather(nested, found)
 
 
 def step_path_text(path: Sequence[str | int]) -> str:

@@ -10,8 +10,8 @@ from wfsync.bundle import fingerprint
 from wfsync.bundle.canonical import parse_exact
 from wfsync.bundle.dependencies import derive
 from wfsync.bundle.model import Workflow
-from wfsync.bundle.references import Call, calls, plain_uuid
-from wfsync.bundle.steps import Walked, walk
+from wfsync.bundle.references import Call, calls, calls_in, plain_uuid
+from wfsync.bundle.steps import Steps, steps_of, walk
 from wfsync.bundle.structure import relabel
 from wfsync.errors import DatabaseError, Problem
 from wfsync.plan.state import Live, LiveState, live_state
@@ -73,9 +73,9 @@ def reduce_row(stored: StoredWorkflow, keys_by_id: Mapping[str, str]) -> tuple[L
         problems = left_out(error)
         found, versions, digest = _raw_calls(stored), tuple(v.version for v in stored.versions), _raw_digest(stored)
     else:
-        walked = [walk(definition) for definition in workflow.definitions()]
-        found = stored_calls(workflow, walked)
-        needs = derive(workflow.metadata, workflow.definitions(), walked)  # of which callees are no part
+        steps = [steps_of(definition) for definition in workflow.definitions()]
+        found = stored_calls(workflow, steps)
+        needs = derive(workflow.metadata, workflow.definitions(), steps)  # of which callees are no part
         digest = fingerprint.digest(portable(workflow, keys_by_id) if found else workflow, needs)
         versions = tuple(v.version for v in workflow.versions)
     when = to_datetime(stored.updated_at)
@@ -94,11 +94,11 @@ def portable(workflow: Workflow, keys_by_id: Mapping[str, str]) -> Workflow:
     return relabel(workflow, lambda target: keys_by_id.get(plain_uuid(target), target))
 
 
-def stored_calls(workflow: Workflow, walked: list[Walked]) -> tuple[Call, ...]:
+def stored_calls(workflow: Workflow, steps: list[Steps]) -> tuple[Call, ...]:
     """Every call of a stored workflow, targets folded to the server's spelling of an id."""
-    found = calls(walked[0], None)
-    for published, steps in zip(workflow.versions, walked[1:], strict=True):
-        found += calls(steps, published.version)
+    found = calls_in(workflow.draft, steps[0], None)
+    for published, its_steps in zip(workflow.versions, steps[1:], strict=True):
+        found += calls_in(published.definition, its_steps, published.version)
     return tuple(_folded(call) for call in found)
 
 

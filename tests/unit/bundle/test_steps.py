@@ -7,11 +7,11 @@ import copy
 import pytest
 from hypothesis import given
 
-from samples import call, definition, step
+from samples import Tree, call, definition, step
 from strategies import definitions
 from wfsync.bundle.dependencies import declared, derive
-from wfsync.bundle.references import calls, is_uuid, rewrite
-from wfsync.bundle.steps import step_path_text, walk
+from wfsync.bundle.references import calls, calls_in, is_uuid, rewrite
+from wfsync.bundle.steps import step_path_text, steps_of, walk
 
 NESTED = definition(
     step("a"),
@@ -46,6 +46,19 @@ def test_paths_are_spelled_as_the_runtime_does() -> None:
 @pytest.mark.parametrize("steps", [None, "x", [1, None, [], "y"], [{"then": {"not": "a list"}}]])
 def test_malformed_parts_are_passed_over(steps: object) -> None:
     assert [s for _, s in walk({"steps": steps})] in ([], [{"then": {"not": "a list"}}])
+
+
+@given(definitions(callees=(("x", 1),)))
+def test_without_paths_the_same_steps_and_calls_are_found(tree: Tree) -> None:
+    steps = steps_of(tree)
+    assert [id(step) for step in steps] == [id(step) for _, step in walk(tree)]
+    assert calls_in(tree, steps, 3) == calls(walk(tree), 3)
+
+
+@pytest.mark.parametrize("steps", [None, "x", [1, None, [], "y"], [{"then": {"not": "a list"}}]])
+def test_without_paths_malformed_parts_are_passed_over(steps: object) -> None:
+    tree = {"steps": steps}
+    assert steps_of(tree) == [step for _, step in walk(tree)]
 
 
 def test_dependencies() -> None:

@@ -11,7 +11,7 @@ from wfsync.bundle import schema
 from wfsync.bundle.model import JsonObject
 from wfsync.bundle.rules.fault import Fault
 from wfsync.bundle.source_map import Path
-from wfsync.bundle.steps import Walked, step_path_text
+from wfsync.bundle.steps import Steps, step_path_text, walk
 from wfsync.errors import Severity
 
 __all__ = ["check"]
@@ -19,18 +19,18 @@ __all__ = ["check"]
 _SCHEMA: schema.SchemaName = "workflow-definition.v1"
 
 
-def check(workflow: JsonObject, walked: Sequence[Walked], *, published: Severity = "error") -> Iterator[Fault]:
+def check(workflow: JsonObject, steps: Sequence[Steps], *, published: Severity = "error") -> Iterator[Fault]:
     """Faults of the draft's and of every published definition; ``published`` is the severity for the latter.
 
-    ``walked`` holds the steps of the draft, then of each version as it stands in the tree.
+    ``steps`` holds those of the draft, then of each version as it stands in the tree.
     """
-    yield from _check(workflow["draft"]["definition"], walked[0], ("draft", "definition"), "warning")
+    yield from _check(workflow["draft"]["definition"], steps[0], ("draft", "definition"), "warning")
     for index, version in enumerate(workflow["publishedVersions"]):
         path = ("publishedVersions", index, "definition")
-        yield from _check(version["definition"], walked[index + 1], path, published)
+        yield from _check(version["definition"], steps[index + 1], path, published)
 
 
-def _check(definition: JsonObject, walked: Walked, path: Path, severity: Severity) -> Iterator[Fault]:
+def _check(definition: JsonObject, steps: Steps, path: Path, severity: Severity) -> Iterator[Fault]:
     if not schema.is_valid(_SCHEMA, definition):
         for fault in schema.explain(_SCHEMA, definition):
             yield Fault(
@@ -41,8 +41,14 @@ def _check(definition: JsonObject, walked: Walked, path: Path, severity: Severit
                 member=fault.member,
                 details={"stepPath": step_path_text(_step_of(fault.path)), "keyword": fault.keyword},
             )
+    ids = [step_id for step in steps if type(step_id := step.get("id")) is str]
+    if len(set(ids)) < len(ids):
+        yield from _repeated_ids(definition, path, severity)
+
+
+def _repeated_ids(definition: JsonObject, path: Path, severity: Severity) -> Iterator[Fault]:
     first: dict[str, Path] = {}
-    for step_path, step in walked:
+    for step_path, step in walk(definition):
         step_id = step.get("id")
         if not isinstance(step_id, str):
             continue
