@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,12 @@ def test_what_is_named_must_be_there(cli: CommandLine, repo: Path, tmp_path: Pat
     }
 
 
+def test_a_pipe_is_not_waited_for(cli: CommandLine, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    assert codes(cli("validate", "pipe.json", "--format", "json")) == ["REPOSITORY_SPECIAL_FILE"]
+    assert codes(cli("validate", ".", "--format", "json")) == ["REPOSITORY_SPECIAL_FILE"]
+
+
 def test_the_repositorys_own_files_are_no_workflows(cli: CommandLine, repo: Path) -> None:
     (repo / "wfsync.yaml").write_text(CONFIG + "registry: registry.yaml\n")
     (repo / "registry.yaml").write_text(REGISTRY)
@@ -274,6 +281,10 @@ def test_a_revision(cli: CommandLine, tmp_path: Path) -> None:
     named = cli("validate", "--rev", "HEAD", "workflows/alpha.json", cwd=repo.path)
     assert (named.code, last(named)) == (0, "Validated 1 file: 0 errors, 0 warnings.")
     assert "FILE_MISSING" in cli("validate", "--rev", "HEAD", "workflows/beta.json", cwd=repo.path).stdout
+    assert last(cli("validate", "--rev", "HEAD", "workflows", cwd=repo.path)).startswith("Validated 1 file: 0 errors")
+    repo.git("clone", "-q", "--bare", ".", str(tmp_path / "bare.git"))
+    assert cli("validate", "--rev", "main", "bare.git").code == 0
+    assert codes(cli("validate", "bare.git", "--format", "json")) == ["BARE_REPOSITORY"]
     missing = cli("validate", "--rev", "nowhere", cwd=repo.path)
     assert (missing.code, "REVISION_NOT_FOUND" in missing.output) == (1, True)
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wfsync.errors import Place, Problem, RepositoryError, WfsyncError
+from wfsync.errors import Place, Problem, WfsyncError
 from wfsync.repo.layout import BUNDLE_SUFFIXES, printable
 from wfsync.repo.source import Entry, Reader, Source, SourceInfo
 
@@ -114,9 +114,10 @@ class _Choice:
         elif os.path.lexists(path):
             self.add_file(path)
         else:
-            raise RepositoryError(
-                f"{printable(path)} does not exist", code="FILE_MISSING", hint="name files and folders that exist"
-            )
+            self.refuse(path, "FILE_MISSING", "does not exist", "name files and folders that exist")
+
+    def refuse(self, path: str, code: str, message: str, hint: str) -> None:
+        self.problems.append(Problem(code=code, message=message, place=Place(printable(path)), hint=hint))
 
     def add_file(self, path: str) -> None:
         """A file of the file system."""
@@ -124,16 +125,15 @@ class _Choice:
         repository = workspace.repository
         inside = repository.relative(path)
         if inside is None:
-            raise RepositoryError(f"{printable(path)} lies outside of {repository.root}", code="OUTSIDE_REPOSITORY")
+            self.refuse(path, "OUTSIDE_REPOSITORY", f"lies outside of {repository.root}", "name a file inside of it")
+            return
         if inside in workspace.own_files():
             self.group(workspace, SourceInfo(repository.root, workspace.directory), Reader(repository.root, None))
             return
         if not path.endswith(BUNDLE_SUFFIXES):
-            raise RepositoryError(
-                f"{printable(path)} is no workflow file: only .json, .yaml and .yml are read",
-                code="REPOSITORY_FILE_NAME",
-                hint="rename it, or leave it out",
-            )
+            message = "is no workflow file: only .json, .yaml and .yml are read"
+            self.refuse(path, "REPOSITORY_FILE_NAME", message, "rename it, or leave it out")
+            return
         group = self.group(workspace, SourceInfo(repository.root, workspace.directory), Reader(repository.root, None))
         group.entries.setdefault(inside, Entry(inside, repository.label(inside), os.lstat(path).st_size))
         group.named.add(inside)
@@ -151,9 +151,8 @@ class _Choice:
         entry = next((entry for entry in source.entries if entry.path == inside), None)
         problems = [p for p in source.problems if p.place is not None and p.place.file == repository.label(inside)]
         if entry is None and not problems:
-            raise RepositoryError(
-                f"{printable(path)} does not exist in {rev}", code="FILE_MISSING", hint="name a file of that revision"
-            )
+            self.refuse(path, "FILE_MISSING", f"does not exist in {rev}", "name a file of that revision")
+            return
         group = self.group(workspace, source.info, source.reader)
         group.problems.extend(problems)
         if entry is not None and inside not in workspace.own_files():
