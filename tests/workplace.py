@@ -10,10 +10,10 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from bundles import canonical
 from command_line import CommandLine, Result
 from corpus_edits import JsonObject
 from databases import TENANT, Database
+from small_bundles import canonical
 
 __all__ = ["Workplace"]
 

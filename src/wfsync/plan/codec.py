@@ -61,7 +61,11 @@ def plan_to_value(plan: Plan, error: WfsyncError | None = None) -> JsonObject:
 
 
 def failure_to_value(error: WfsyncError, warnings: Iterable[Problem] = ()) -> JsonObject:
-    """The document of a plan that could not be made: no numbers (``summary`` is null), no changes, all errors."""
+    """The document of a plan that could not be made: no numbers (``summary`` is null), no changes, all errors.
+
+    Its warnings are ``warnings`` and those among the problems of ``error``.
+    """
+    beside = [problem for problem in error.problems if not problem.is_error]
     return {
         "format_version": PLAN_FORMAT_VERSION,
         "digest": None,
@@ -70,7 +74,7 @@ def failure_to_value(error: WfsyncError, warnings: Iterable[Problem] = ()) -> Js
         "overwrite": None,
         "summary": None,
         "changes": [],
-        "warnings": [problem_value(problem) for problem in warnings],
+        "warnings": [problem_value(problem) for problem in (*warnings, *beside)],
         "blocks": [],
         "errors": error_values(error),
     }
