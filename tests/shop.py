@@ -241,7 +241,7 @@ class Shop:
     def _fill(self, layout: LayoutName) -> str:
         server = self._databases.server
         empty = self._databases(layout)
-        name = f"shop of {layout}"
+        name = f"shop of {layout} {next(self._numbers)}"
         server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{empty.name}"')
         subject = Subject(self._cli, Database(name, layout, server), self._folder / "old")
         done = subject.run("apply")

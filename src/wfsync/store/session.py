@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Iterable, Iterator
@@ -38,6 +39,9 @@ _PINS: Final = """
 _READ_ONLY_PINS: Final = _PINS + "SET default_transaction_read_only = on;"
 
 _environment_lock = threading.Lock()
+
+# What the driver has to say on its way down stands beside the error that says it better.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 
 class _Session(psycopg.Connection[TupleRow]):

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from databases import FOREIGN_LAYOUTS, TENANT, LayoutName
-from gates import apply_lock, held
+from gates import PLACES, apply_lock, gate, held
 from shop import CALLER, NEW, OLD, REPLACED, Ended, Mode, Rows, Subject
 
 Make = Callable[[LayoutName], Subject]
@@ -129,7 +129,7 @@ def test_a_new_caller_after_a_savepoint_that_was_open_when_the_plan_was_made(sho
         theirs.execute("BEGIN")
         theirs.execute("SAVEPOINT one")
         theirs.execute(call_from(subject, _UNCHANGED, _KEY))
-        other.execute("CREATE TABLE elsewhere (n int)")  # a transaction that ends, so that snapshots reach beyond
+        other.execute("SELECT pg_current_xact_id()")  # a transaction that ends, so that snapshots reach beyond
         ended, rows = apply_while(subject, lambda: theirs.execute("COMMIT"))
     assert ended.code == 3, ended.stderr
     assert _UNCHANGED in ended.stderr
@@ -279,8 +279,6 @@ def test_a_key_whose_insertion_takes_too_long(shop: Make, layout: LayoutName) ->
 
 
 def test_nobody_inserts_a_key_beside_an_apply_without_an_index(shop: Make, wanted: Wanted) -> None:
-    from gates import PLACES, gate
-
     subject = shop("B")
     with gate(subject.database, PLACES["copied"]) as closed, subject.database.connect() as theirs:
         process = subject.start_apply()
@@ -295,8 +293,6 @@ def test_nobody_inserts_a_key_beside_an_apply_without_an_index(shop: Make, wante
 
 def test_no_run_begins_beside_an_apply(shop: Make) -> None:
     """A run that starts after the check would be deleted by the cascade: it has to wait for the row."""
-    from gates import PLACES, gate
-
     subject = shop("A")
     with gate(subject.database, PLACES["deleting"]) as closed, subject.database.connect() as theirs:
         process = subject.start_apply("replace")
