@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TextIO
 
 import click
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from wfsync.store.target import Target
     from wfsync.wiring import Session, Workspace
 
-__all__ = ["App", "pass_app"]
+__all__ = ["App", "echo", "pass_app"]
 
 DEFAULT_LOCK_TIMEOUT = 30.0
 
@@ -107,12 +107,12 @@ class App:
     @property
     def color(self) -> bool:
         """Whether stdout is a terminal that may be coloured (https://no-color.org)."""
-        return not self.no_color and not os.environ.get("NO_COLOR") and sys.stdout.isatty()
+        return not self.no_color and not os.environ.get("NO_COLOR") and _is_terminal(sys.stdout)
 
     @property
     def width(self) -> int | None:
         """The terminal's columns; None when stdout is no terminal."""
-        if not sys.stdout.isatty():
+        if not _is_terminal(sys.stdout):
             return None
         import shutil
 
@@ -133,7 +133,7 @@ class App:
 
     def result(self, text: str) -> None:
         """Write the one document of this command to stdout."""
-        click.echo(text, nl=not text.endswith("\n"), color=True if self.color else None)
+        echo(text, nl=not text.endswith("\n"), color=True if self.color else None)
 
     def info(self, message: str) -> None:
         """Say something on stderr that is not the result; silent with --quiet."""
@@ -145,7 +145,7 @@ class App:
         if self.log_format == "json":
             self._object({"level": level, "message": message})
         else:
-            click.echo(f"wfsync: {message}" if level == "info" else f"wfsync: {level}: {message}", err=True)
+            echo(f"wfsync: {message}" if level == "info" else f"wfsync: {level}: {message}", err=True)
 
     def problems(self, problems: tuple[Problem, ...]) -> None:
         """Show problems on stderr: errors always, warnings unless --quiet, notes with --verbose."""
@@ -160,7 +160,7 @@ class App:
             for problem in shown:
                 self._object({"level": problem.severity, **problem_value(problem)})
         else:
-            click.echo(problems_text(shown), nl=False, err=True)
+            echo(problems_text(shown), nl=False, err=True)
 
     def error(self, error: WfsyncError, *, listed: bool = False) -> None:
         """Show ``error`` on stderr, with everything behind it unless that is ``listed`` on stdout already."""
@@ -171,9 +171,9 @@ class App:
             return
         from wfsync.render.escape import plain
 
-        click.echo(f"wfsync: error {error.code}: {plain(error.message)}", err=True)
+        echo(f"wfsync: error {error.code}: {plain(error.message)}", err=True)
         if error.hint:
-            click.echo(f"    {plain(error.hint)}", err=True)
+            echo(f"    {plain(error.hint)}", err=True)
 
     def note_unchecked_dependencies(self) -> None:
         """Say that nobody told what the instance offers, so that MISSING_DEPENDENCIES was not looked for."""
@@ -192,7 +192,7 @@ class App:
     def _object(self, content: dict[str, object]) -> None:
         import orjson
 
-        click.echo(orjson.dumps(content), err=True)
+        echo(orjson.dumps(content), err=True)
 
     def _shows(self, problem: Problem) -> bool:
         if problem.severity == "error":
@@ -202,4 +202,16 @@ class App:
         return self.verbose > 0
 
 
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and not stream.closed and stream.isatty()  # None: closed before Python began (`>&-`)
+
+
 pass_app = click.make_pass_decorator(App)
+
+
+def echo(text: str | bytes, *, nl: bool = True, err: bool = False, color: bool | None = None) -> None:
+    """Write to a stream whose reader may have gone away (`wfsync apply | head`): that changes no exit code."""
+    try:
+        click.echo(text, nl=nl, err=err, color=color)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), (sys.stderr if err else sys.stdout).fileno())

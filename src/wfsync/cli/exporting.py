@@ -91,7 +91,7 @@ def _refuse_contradictions(
 
 def _bundle(app: App, request: ExportRequest, bundle: str) -> int:
     from wfsync.pipeline.exporting import export_bundle
-    from wfsync.repo.atomic import write_files
+    from wfsync.repo.atomic import AtomicWriter
 
     with app.session(app.target()) as session:
         data, problems = export_bundle(session.conn, session.layout, session.tenant, request)
@@ -101,8 +101,11 @@ def _bundle(app: App, request: ExportRequest, bundle: str) -> int:
         sys.stdout.buffer.flush()
         return exit_codes.OK
     path = Path(bundle).absolute()
-    if not path.is_file() or path.read_bytes() != data:
-        write_files(path.parent, {path.name: data}, sweep=())
+    # Not deep: the folder may be anybody's, and leftovers of an export of one bundle lie beside it
+    with AtomicWriter(path.parent, deep=False) as writer:
+        if not path.is_file() or path.read_bytes() != data:
+            writer.add(path.name, data)
+            writer.commit()
     app.result(f"Exported to {bundle}.")
     return exit_codes.OK
 

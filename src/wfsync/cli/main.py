@@ -11,11 +11,12 @@ from typing import Final, Literal
 import click
 
 from wfsync import __version__
-from wfsync.cli import exit_codes
+from wfsync.cli import completion, exit_codes
 from wfsync.cli.commands import COMMANDS
-from wfsync.cli.context import DEFAULT_LOCK_TIMEOUT, App
+from wfsync.cli.context import DEFAULT_LOCK_TIMEOUT, App, echo
 from wfsync.cli.interruption import Signals, Terminated
 from wfsync.cli.options import failure_document, shows_refusals
+from wfsync.cli.usage_hints import usage_hint
 from wfsync.errors import WfsyncError
 
 __all__ = ["cli", "main"]
@@ -77,6 +78,8 @@ def main(arguments: Sequence[str] | None = None, *, signals: Signals | None = No
     if signals is None:
         with Signals() as caught:
             return main(arguments, signals=caught)
+    if (code := completion.answer(cli)) is not None:
+        return code
     gc.disable()  # a short life with few cycles; collecting while many documents pass through doubles a plan's time
     try:
         with cli.make_context("wfsync", list(sys.argv[1:] if arguments is None else arguments)) as context:
@@ -122,8 +125,8 @@ def _failed(context: click.Context, error: Exception, signals: Signals) -> int:
         return exit_codes.of(error)
     if app is not None and app.verbose > 1:
         raise error
-    if isinstance(error, OSError) and signals.committed:
-        _say(f"error OUTPUT: the result cannot be written: {error.strerror or error}")
+    if isinstance(error, OSError):
+        _say(f"error OUTPUT: a file or stream cannot be used: {error.strerror or error}")
         return exit_codes.ERROR
     _say(f"error INTERNAL: {type(error).__name__}: {str(error)[:500]}")
     _say("this is a defect of wfsync; -vv shows where")
@@ -132,8 +135,10 @@ def _failed(context: click.Context, error: Exception, signals: Signals) -> int:
 
 def _usage(error: click.ClickException) -> int:
     error.show()
+    if hint := usage_hint(error):
+        click.echo(hint, err=True)
     return exit_codes.USAGE if isinstance(error, click.UsageError) else exit_codes.ERROR
 
 
 def _say(message: str) -> None:
-    click.echo(f"wfsync: {message}", err=True)
+    echo(f"wfsync: {message}", err=True)

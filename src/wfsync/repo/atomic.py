@@ -47,15 +47,19 @@ class AtomicWriter:
     """Use as ``with AtomicWriter(root) as writer: writer.add(…) …; writer.commit()``.
 
     Leaving the block without `commit` changes nothing. Content is not held in memory, nor files open. ``sweep`` names
-    the folders (relative to ``root``) where leftovers of killed runs are looked for, by default all of ``root``.
+    the folders (relative to ``root``) where leftovers of killed runs are looked for, by default all of ``root``;
+    ``deep=False`` leaves out the folders in them.
 
     Entering raises `RepositoryError`: ``EXPORT_LOCKED`` when another wfsync still writes after ``wait_seconds``,
     ``WRITE`` when ``root`` cannot be made or opened.
     """
 
-    def __init__(self, root: str | Path, *, sweep: Iterable[str] = ("",), wait_seconds: float = 30.0) -> None:
+    def __init__(
+        self, root: str | Path, *, sweep: Iterable[str] = ("",), deep: bool = True, wait_seconds: float = 30.0
+    ) -> None:
         self._root = os.path.realpath(root)
         self._sweep = tuple(sweep)
+        self._deep = deep
         self._wait = wait_seconds
         self._token = secrets.token_hex(8)
         self._targets: list[str] = []
@@ -70,7 +74,8 @@ class AtomicWriter:
             self._make(self._root)
             self._lock = _lock(_lock_folder(self._root), self._wait)
             for folder in self._sweep:
-                _remove_leftovers(os.path.join(self._root, normal(folder)), locked=self._lock is not None)
+                place = os.path.join(self._root, normal(folder))
+                _remove_leftovers(place, locked=self._lock is not None, deep=self._deep)
         except BaseException as error:
             self._discard()
             if isinstance(error, OSError):
@@ -256,7 +261,7 @@ def _lock(folder: str, wait_seconds: float) -> int | None:
         raise
 
 
-def _remove_leftovers(folder: str, *, locked: bool) -> None:
+def _remove_leftovers(folder: str, *, locked: bool, deep: bool) -> None:
     """Remove temporary files of killed runs. Without a lock only old ones: a younger one may be somebody's at work."""
     newest = math.inf if locked else time.time() - _UNLOCKED_AGE_SECONDS
     folders = [folder]
@@ -268,7 +273,7 @@ def _remove_leftovers(folder: str, *, locked: bool) -> None:
             continue  # not there, or not ours to read: then no temporary file of ours is in it
         for child in children:
             if child.is_dir(follow_symlinks=False):
-                if not child.name.startswith("."):  # no bundle is ever in a dot folder
+                if deep and not child.name.startswith("."):  # no bundle is ever in a dot folder
                     folders.append(child.path)
             elif TEMPORARY.fullmatch(child.name) and child.stat(follow_symlinks=False).st_mtime <= newest:
                 os.unlink(child.path)
