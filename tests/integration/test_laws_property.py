@@ -131,7 +131,7 @@ class Site:
     def calls(self) -> Calls:
         """Every stored call, by key, version and step id: the key that its id belongs to, else the text itself."""
         keys = dict(self.session.rows("SELECT workflow_id::text, key FROM workflow_definitions"))
-        found = {}
+        found: Calls = {}
         for key, version, tree in self.session.rows(
             "SELECT key, NULL, draft_definition FROM workflow_definitions UNION ALL"
             " SELECT d.key, v.version, v.definition_json FROM workflow_definitions d"
@@ -149,7 +149,7 @@ def _calls(definition: JsonObject) -> Iterator[tuple[str, str]]:
 
 def calls_in(repository: Repository) -> Calls:
     """Every call that the files make, in the same form."""
-    found = {}
+    found: Calls = {}
     for key, bundle in repository.items():
         (workflow,) = bundle["workflows"]
         for version, holder in (
