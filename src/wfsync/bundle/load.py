@@ -6,12 +6,14 @@ the plan needs to know. Documents are not kept; who needs one reads the file aga
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from wfsync.bundle import fingerprint, schema
 from wfsync.bundle.canonical import compact_bytes
+from wfsync.bundle.decode import MAX_PROBLEMS
 from wfsync.bundle.dependencies import declared, derive
 from wfsync.bundle.model import FORMAT, FORMAT_VERSION, MAX_WORKFLOW_BYTES, Json, JsonObject, Workflow
 from wfsync.bundle.parse import Parsed, Syntax, parse, read_document
@@ -21,7 +23,7 @@ from wfsync.bundle.rules import Fault, definitions, keys, numbers, versions
 from wfsync.bundle.source_map import Path, SourceMap
 from wfsync.bundle.steps import Steps, steps_of
 from wfsync.bundle.structure import from_tree
-from wfsync.errors import InputError, Place, Problem
+from wfsync.errors import InputError, Place, Problem, Severity
 
 __all__ = ["Desired", "LoadOptions", "Loaded", "key_place", "load", "read_workflows", "stage"]
 
@@ -115,6 +117,35 @@ class _Places:
         return self._source
 
 
+class _Bounded:
+    """The problems of one file, at most `MAX_PROBLEMS` of each code and severity; the rest is only counted."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self._counts: Counter[tuple[str, Severity]] = Counter()
+        self._kept: list[Problem] = []
+        self.has_errors = False
+        self.extend(problems)
+
+    def append(self, problem: Problem) -> None:
+        kind = (problem.code, problem.severity)
+        self._counts[kind] += 1
+        self.has_errors = self.has_errors or problem.is_error
+        if self._counts[kind] <= MAX_PROBLEMS:
+            self._kept.append(problem)
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            self.append(problem)
+
+    def listed(self, file: str) -> tuple[Problem, ...]:
+        more = (
+            Problem(code=code, severity=severity, message=f"{count - MAX_PROBLEMS} more of these", place=Place(file))
+            for (code, severity), count in self._counts.items()
+            if count > MAX_PROBLEMS
+        )
+        return (*self._kept, *more)
+
+
 def load(data: bytes, syntax: Syntax, file: str, options: LoadOptions, *, name: str | None = None) -> Loaded:
     """Check one text through every stage that needs no other file and no database.
 
@@ -132,7 +163,7 @@ def load(data: bytes, syntax: Syntax, file: str, options: LoadOptions, *, name: 
     if faults:
         return Loaded(problems=tuple(places.problem(f, (), None) for f in faults))
     tree: JsonObject = parsed.tree
-    problems = list(parsed.problems)
+    problems = _Bounded(parsed.problems)
     workflows: list[Desired] = []
     entries: list[JsonObject] = tree["workflows"]
     if len(entries) > 1 and not options.many:
@@ -143,15 +174,13 @@ def load(data: bytes, syntax: Syntax, file: str, options: LoadOptions, *, name: 
         problems.extend(places.problem(f, base, entry["key"]) for f in _rules(entry, steps, options, name))
         if options.many and len(data) > MAX_WORKFLOW_BYTES and len(compact_bytes(entry)) > MAX_WORKFLOW_BYTES:
             problems.append(places.problem(_LARGE_WORKFLOW, base, entry["key"]))
-        if not any(p.is_error for p in problems):
+        if not problems.has_errors:
             item, note = _reduce(entry, steps, file, index, parsed, options)
             workflows.append(item)
-            problems += [note] if note is not None else []
+            problems.extend([note] if note is not None else [])
     if options.many:
         problems.extend(places.problem(f, (), None) for f in _duplicate_keys(entries))
-    if any(p.is_error for p in problems):
-        return Loaded(problems=tuple(problems))
-    return Loaded(tuple(workflows), tuple(problems))
+    return Loaded(() if problems.has_errors else tuple(workflows), problems.listed(file))
 
 
 def read_workflows(data: bytes, syntax: Syntax, file: str) -> list[Workflow]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import orjson
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["SchemaFault", "SchemaName", "explain", "is_valid"]
 
 SchemaName = Literal["workflow-bundle.v1", "workflow-definition.v1", "wfsync-config.v1", "registry.v1"]
+
+MAX_FAULTS: Final = 1000
+"""How many faults of one tree are explained."""
 
 _SHOWN: Final = 60
 _DATE_TIME = re.compile(
@@ -56,9 +60,13 @@ def is_valid(name: SchemaName, tree: Json) -> bool:
 
 
 def explain(name: SchemaName, tree: Json) -> Iterator[SchemaFault]:
-    """Yield every fault of ``tree`` under the schema ``name``, outermost first; nothing when it is valid."""
-    for error in sorted(_explaining(name).iter_errors(tree), key=lambda e: [str(p) for p in e.absolute_path]):
-        yield from _faults(error)
+    """Yield the faults of ``tree`` under the schema ``name``, outermost first; nothing when it is valid.
+
+    At most `MAX_FAULTS`: a hostile file of 16 MiB can have millions, each a hundred times as large as its cause.
+    """
+    errors = islice(_explaining(name).iter_errors(tree), MAX_FAULTS)
+    ordered = sorted(errors, key=lambda e: [str(p) for p in e.absolute_path])
+    yield from islice(chain.from_iterable(map(_faults, ordered)), MAX_FAULTS)
 
 
 def is_date_time(text: object) -> bool:
