@@ -35,6 +35,8 @@ class Signals:
 
     committed: bool = False
     """Something was written for good. An attribute, because setting it cannot be interrupted half-way."""
+    received: KeyboardInterrupt | Terminated | None = None
+    """What the last signal raised; it may have come out as another exception of code that was interrupted."""
     _waiting: bool = False
     _previous: dict[signal.Signals, Any] = field(default_factory=dict)
 
@@ -79,4 +81,5 @@ class Signals:
         if self.committed and not self._waiting:
             self._waiting = True
             return
-        raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+        self.received = KeyboardInterrupt() if number == signal.SIGINT else Terminated()
+        raise self.received

@@ -92,8 +92,7 @@ def main(arguments: Sequence[str] | None = None, *, signals: Signals | None = No
     except click.Abort:
         code = exit_codes.INTERRUPTED
     except (KeyboardInterrupt, Terminated) as stop:
-        code = signals.exit_code(stop)
-        _say(f"{'terminated' if isinstance(stop, Terminated) else 'interrupted'}: {signals.state}")
+        code = _stopped(stop, signals)
     except BrokenPipeError:
         # The reader of stdout went away (`wfsync plan | head`): no error, and nothing left to say.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -108,7 +107,7 @@ def _invoke(context: click.Context, signals: Signals) -> int:
         raise
     except Exception as error:  # noqa: BLE001 - the edge: whatever it is, it becomes a message and an exit code
         code = _failed(context, error, signals)
-        if signals.committed:
+        if signals.committed and signals.received is None:
             _say(signals.state)
         return code
     return result if isinstance(result, int) else exit_codes.OK
@@ -125,12 +124,19 @@ def _failed(context: click.Context, error: Exception, signals: Signals) -> int:
         return exit_codes.of(error)
     if app is not None and app.verbose > 1:
         raise error
+    if signals.received is not None:
+        return _stopped(signals.received, signals)
     if isinstance(error, OSError):
         _say(f"error OUTPUT: a file or stream cannot be used: {error.strerror or error}")
         return exit_codes.ERROR
     _say(f"error INTERNAL: {type(error).__name__}: {str(error)[:500]}")
     _say("this is a defect of wfsync; -vv shows where")
     return exit_codes.ERROR
+
+
+def _stopped(stop: KeyboardInterrupt | Terminated, signals: Signals) -> int:
+    _say(f"{'terminated' if isinstance(stop, Terminated) else 'interrupted'}: {signals.state}")
+    return signals.exit_code(stop)
 
 
 def _usage(error: click.ClickException) -> int:

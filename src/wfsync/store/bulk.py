@@ -76,8 +76,9 @@ class _Feeder:
     def put(self, batch: Batch) -> None:
         """Hand over one batch, waiting while the server is behind; raises what the thread met."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="wfsync-copy", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="wfsync-copy", daemon=True)
+            thread.start()
+            self._thread = thread  # not before: an interrupted start leaves nothing that could be joined
         self._room.get()
         if self._failure is not None:
             self.finish()
