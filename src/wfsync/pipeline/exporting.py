@@ -19,8 +19,9 @@ from wfsync.repo.atomic import AtomicWriter
 from wfsync.repo.layout import path_for, syntax_of
 from wfsync.repo.source import Entry
 from wfsync.state.desired import DesiredState, Loading
-from wfsync.state.live import left_out, portable, reduce_row
+from wfsync.state.live import layout_notes, left_out, portable, reduce_row
 from wfsync.state.progress import Track, untracked
+from wfsync.state.recognise import Recogniser
 from wfsync.store.connection import Connection, snapshot
 from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.mapping import exported_at, key_problem, to_workflow, unheld_metadata
@@ -89,8 +90,8 @@ def export_files(
         present = _present(to)
         digests: dict[str, str] = {}
         if to.loading is not None and to.loading.source.entries:
-            # While other processes read the files. Rows that differ are read once more below: they are few
-            digests = _digests(conn, layout, tenant, chosen)
+            # Files that hold what their row holds are recognised on the way. Rows that differ are read once more below
+            digests = _digests(conn, layout, tenant, chosen, to.loading.recogniser)
             present = to.loading.finish()
             known = resolution(present.by_key.values(), chosen.keys_by_id)
             present = present.resolved(known, unheld_metadata(layout))
@@ -157,7 +158,7 @@ def export_bundle(
 def _choose(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, patterns: tuple[str, ...]) -> _Chosen:
     keys_by_id: dict[str, str] = {}
     rows: dict[str, list[str]] = {}
-    problems: list[Problem] = []
+    problems = list(layout_notes(layout))
     for workflow_id, key in read_ids(conn, layout, tenant):
         problem = key_problem(workflow_id, key)
         if problem is None and key is not None:
@@ -220,10 +221,14 @@ def _present(to: Destination) -> DesiredState:
     return DesiredState(None, {}, (), to.loading.source.reader, {e.label: e for e in to.loading.source.entries})
 
 
-def _digests(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, chosen: _Chosen) -> dict[str, str]:
+def _digests(
+    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, chosen: _Chosen, recogniser: Recogniser
+) -> dict[str, str]:
     rows = stream(conn, layout, tenant, ids=None if chosen.everything else sorted(chosen.ids))
     return {
-        row.workflow_id: reduce_row(row, chosen.keys_by_id)[0].digest for row in rows if row.workflow_id in chosen.ids
+        row.workflow_id: reduce_row(row, chosen.keys_by_id, recogniser)[0].digest
+        for row in rows
+        if row.workflow_id in chosen.ids
     }
 
 

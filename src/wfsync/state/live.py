@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -16,13 +16,14 @@ from wfsync.bundle.structure import relabel
 from wfsync.errors import DatabaseError, Problem
 from wfsync.plan.state import Live, LiveState, live_state
 from wfsync.state.progress import Track, untracked
+from wfsync.state.recognise import Known, Recogniser
 from wfsync.store.connection import Connection
 from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.mapping import key_problem, to_workflow
 from wfsync.store.moment import rfc3339, to_datetime
 from wfsync.store.reader import StoredWorkflow, count_null_tenants, read_ids, stream
 
-__all__ = ["Rows", "left_out", "portable", "read_live", "reduce_row", "stored_calls"]
+__all__ = ["Rows", "layout_notes", "left_out", "portable", "read_live", "reduce_row", "stored_calls"]
 
 _NOTHING: Mapping[str, str] = {}
 
@@ -38,9 +39,18 @@ class Rows:
     """``pg_current_snapshot()`` of the transaction that read it; None where there are no tables."""
 
 
-def read_live(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, track: Track = untracked) -> Rows:
-    """Read all workflows of ``tenant``; ``conn`` is in a snapshot. Holds one document at a time."""
-    notes = [Problem(code="LAYOUT", severity="note", message=note) for note in layout.notes]
+def read_live(
+    conn: Connection,
+    layout: InstanceLayout,
+    tenant: Tenant | None,
+    recogniser: Recogniser | None = None,
+    track: Track = untracked,
+) -> Rows:
+    """Read all workflows of ``tenant``; ``conn`` is in a snapshot. Holds one document at a time.
+
+    ``recogniser`` is shown every sound row, so that files which hold the same need not be parsed.
+    """
+    notes = list(layout_notes(layout))
     if layout.definitions is None:
         return Rows(LiveState(), tuple(notes), None)
     row = conn.execute("SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text").fetchone()
@@ -57,14 +67,29 @@ def read_live(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, t
     sound: list[Live] = []
     keyless: list[Live] = []
     for stored in track(stream(conn, layout, tenant), "reading the database", len(keys_by_id)):
-        live, problems = reduce_row(stored, keys_by_id)
+        live, problems = reduce_row(stored, keys_by_id, recogniser)
         (sound if stored.workflow_id in keys_by_id else keyless).append(live)
         if stored.workflow_id in keys_by_id:
             notes.extend(problems)
     return Rows(live_state(sound, keyless, keys_by_id), tuple(notes), str(row[0]) if row else None)
 
 
-def reduce_row(stored: StoredWorkflow, keys_by_id: Mapping[str, str]) -> tuple[Live, tuple[Problem, ...]]:
+def layout_notes(layout: InstanceLayout) -> Iterator[Problem]:
+    """What a reader of this database must know: tables that are not there, rows that may not be seen."""
+    for note in layout.notes:
+        yield Problem(code="LAYOUT", severity="warning", message=note)
+    if layout.row_security_active:
+        yield Problem(
+            code="ROW_SECURITY",
+            severity="warning",
+            message="row-level security is active for this role: rows may be hidden from it",
+            hint="connect as a role that sees every row (BYPASSRLS, or the owner without FORCE)",
+        )
+
+
+def reduce_row(
+    stored: StoredWorkflow, keys_by_id: Mapping[str, str], recogniser: Recogniser | None = None
+) -> tuple[Live, tuple[Problem, ...]]:
     """One row, reduced; with warnings when it is no portable workflow. Its digest then is that of its raw content."""
     problems: tuple[Problem, ...] = ()
     try:
@@ -76,7 +101,12 @@ def reduce_row(stored: StoredWorkflow, keys_by_id: Mapping[str, str]) -> tuple[L
         steps = [steps_of(definition) for definition in workflow.definitions()]
         found = stored_calls(workflow, steps)
         needs = derive(workflow.metadata, workflow.definitions(), steps)  # of which callees are no part
-        digest = fingerprint.digest(portable(workflow, keys_by_id) if found else workflow, needs)
+        if found:
+            workflow = portable(workflow, keys_by_id)
+        digest = fingerprint.digest(workflow, needs)
+        if recogniser is not None:
+            named = tuple(replace(call, target=keys_by_id.get(call.target, call.target)) for call in found)
+            recogniser.recognise(Known(workflow, steps, needs, named, digest))
         versions = tuple(v.version for v in workflow.versions)
     when = to_datetime(stored.updated_at)
     updated_at = rfc3339(when) if when is not None else None
