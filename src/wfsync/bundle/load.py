@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from wfsync.bundle import fingerprint, schema
 from wfsync.bundle.canonical import compact_bytes
 from wfsync.bundle.decode import MAX_PROBLEMS
-from wfsync.bundle.dependencies import declared, derive
+from wfsync.bundle.dependencies import Dependencies, declared, derive
 from wfsync.bundle.model import FORMAT, FORMAT_VERSION, MAX_WORKFLOW_BYTES, Json, JsonObject, Workflow
 from wfsync.bundle.parse import Parsed, Syntax, parse, read_document
 from wfsync.bundle.references import Call, calls_in, is_uuid, plain_uuid
@@ -25,7 +25,7 @@ from wfsync.bundle.steps import Steps, steps_of
 from wfsync.bundle.structure import from_tree
 from wfsync.errors import InputError, Place, Problem, Severity
 
-__all__ = ["Desired", "LoadOptions", "Loaded", "key_place", "load", "read_workflows", "stage"]
+__all__ = ["Desired", "LoadOptions", "Loaded", "accept", "key_place", "load", "read_workflows", "stage"]
 
 DefinitionPolicy = Literal["error", "warn"]
 
@@ -181,6 +181,23 @@ def load(data: bytes, syntax: Syntax, file: str, options: LoadOptions, *, name: 
     if options.many:
         problems.extend(places.problem(f, (), None) for f in _duplicate_keys(entries))
     return Loaded(() if problems.has_errors else tuple(workflows), problems.listed(file))
+
+
+def accept(
+    tree: JsonObject, steps: list[Steps], derived: Dependencies, item: Desired, options: LoadOptions
+) -> Desired | None:
+    """Check a tree of one workflow whose canonical bytes a file holds: through the same schema and rules as `load`.
+
+    ``steps`` and ``derived`` belong to its definitions, ``item`` says what is known. Returns it, completed, or None
+    when there is anything to say about the file, which `load` then says with its place.
+    """
+    if not schema.is_valid("workflow-bundle.v1", tree):
+        return None
+    for _ in _rules(tree["workflows"][0], steps, options, None):
+        return None
+    if options.registry is None:
+        return item
+    return replace(item, missing=options.registry.missing(derived) or None)
 
 
 def read_workflows(data: bytes, syntax: Syntax, file: str) -> list[Workflow]:

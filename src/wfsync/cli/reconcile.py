@@ -146,6 +146,7 @@ def _planned(app: App, request: Request, consent: Consent, *, write: bool = Fals
                 lambda: loading.finish().selected(selection),
                 session.reference(),
                 PlanOptions(request.overwrite or workspace.config.overwrite, consent, track=app.track),
+                loading.recogniser,
             )
             if workspace.config.registry is None:
                 app.note_unchecked_dependencies()

@@ -20,6 +20,7 @@ from wfsync.repo.layout import key_of, syntax_of
 from wfsync.repo.source import Entry, Reader, Source, SourceInfo
 from wfsync.state.parallel import Ahead
 from wfsync.state.progress import Track, untracked
+from wfsync.state.recognise import RECOGNISED, Recogniser
 
 __all__ = [
     "DesiredState",
@@ -121,22 +122,28 @@ class DesiredState:
         remade = {
             key: replace(item, digest=fingerprint.digest(state.final(item, known)))
             for key, item in self.by_key.items()
-            if unheld or (item.calls and needs_relabel(item, known.key_of))
+            if (unheld and item.digest != RECOGNISED) or (item.calls and needs_relabel(item, known.key_of))
         }
         return replace(state, by_key={**self.by_key, **remade}) if remade else state
 
 
 @dataclass(slots=True)
 class Loading:
-    """Files that are being read and checked, perhaps in other processes."""
+    """Files that are to be read and checked, in several processes when there are many."""
 
     source: Source
-    ahead: Ahead[Entry, Loaded]
+    options: LoadOptions
     track: Track = untracked
+    recogniser: Recogniser = field(init=False)
+    """To be shown the database's rows before `finish`: what it recognises is not loaded."""
+    _ahead: Ahead[Entry, Loaded] | None = None
     _state: DesiredState | None = None
 
+    def __post_init__(self) -> None:
+        self.recogniser = Recogniser(self.source, self.options)
+
     def finish(self) -> DesiredState:
-        """Wait for every file; may be asked more than once.
+        """Load every file that was not recognised; may be asked more than once.
 
         Raises `InputError` with all errors of all files; nothing is known then.
         """
@@ -146,12 +153,15 @@ class Loading:
 
     def close(self) -> None:
         """Stop what is still being read."""
-        self.ahead.close()
+        if self._ahead is not None:
+            self._ahead.close()
 
     def _finish(self) -> DesiredState:
         problems = list(self.source.problems)
-        items: list[Desired] = []
-        for loaded in self.track(self.ahead.results(), "checking files", len(self.source.entries)):
+        items = list(self.recogniser.found.values())
+        rest = [entry for entry in self.source.entries if entry.label not in self.recogniser.found]
+        self._ahead = Ahead(rest, partial(_load_entry, self.source.reader, self.options))
+        for loaded in self.track(self._ahead.results(), "checking files", len(rest)):
             items.extend(loaded.workflows)
             problems.extend(loaded.problems)
         entries = {entry.label: entry for entry in self.source.entries}
@@ -164,7 +174,7 @@ class Loading:
 
 def begin_loading(source: Source, options: LoadOptions, track: Track = untracked) -> Loading:
     """Start to load every file of ``source``."""
-    return Loading(source, Ahead(source.entries, partial(_load_entry, source.reader, options)), track)
+    return Loading(source, options, track)
 
 
 def raise_if_wrong(problems: Sequence[Problem]) -> None:

@@ -16,7 +16,7 @@ from wfsync.bundle.structure import relabel
 from wfsync.errors import DatabaseError, Problem
 from wfsync.plan.state import Live, LiveState, live_state
 from wfsync.state.progress import Track, untracked
-from wfsync.state.recognise import Known, Recogniser
+from wfsync.state.recognise import RECOGNISED, Known, Recogniser
 from wfsync.store.connection import Connection
 from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.mapping import key_problem, to_workflow
@@ -103,10 +103,11 @@ def reduce_row(
         needs = derive(workflow.metadata, workflow.definitions(), steps)  # of which callees are no part
         if found:
             workflow = portable(workflow, keys_by_id)
-        digest = fingerprint.digest(workflow, needs)
-        if recogniser is not None:
-            named = tuple(replace(call, target=keys_by_id.get(call.target, call.target)) for call in found)
-            recogniser.recognise(Known(workflow, steps, needs, named, digest))
+        named = tuple(replace(call, target=keys_by_id.get(call.target, call.target)) for call in found)
+        if recogniser is not None and recogniser.recognise(Known(workflow, steps, needs, named)):
+            digest = RECOGNISED
+        else:
+            digest = fingerprint.digest(workflow, needs)
         versions = tuple(v.version for v in workflow.versions)
     when = to_datetime(stored.updated_at)
     updated_at = rfc3339(when) if when is not None else None

@@ -1,0 +1,100 @@
+"""Files that hold exactly what a row holds, found without parsing them.
+
+The canonical text of a row's workflow is what `export` would write. A file with these very bytes says the same, so the
+row's tree, which is parsed already, stands for both: it is checked once, and the file is read but never parsed. Any
+other file is loaded in full; so this only ever saves work, and a check that has something to say is repeated there,
+with places.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from wfsync.bundle.canonical import canonical_bytes
+from wfsync.bundle.dependencies import Dependencies
+from wfsync.bundle.load import Desired, LoadOptions, accept
+from wfsync.bundle.model import FORMAT, FORMAT_VERSION, Workflow
+from wfsync.bundle.references import Call
+from wfsync.bundle.steps import Steps
+from wfsync.bundle.structure import to_tree
+from wfsync.errors import RepositoryError
+from wfsync.repo.layout import key_of, syntax_of
+from wfsync.repo.source import Entry, Source
+
+__all__ = ["RECOGNISED", "Known", "Recogniser"]
+
+RECOGNISED: Final = ""
+"""Stands for the digest, on both sides, of a workflow whose file and row hold the same: nobody needs to compute it."""
+
+_EXPORTED_AT: Final = re.compile(rb'\{\n  "exportedAt": "([0-9TZtz:.+-]{1,64})",\n')
+"""How canonical text begins. The moment is the file's own: it is no part of what is compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a row's workflow when its file is looked for."""
+
+    workflow: Workflow
+    """In portable form."""
+    steps: list[Steps]
+    """Of its definitions."""
+    dependencies: Dependencies
+    calls: tuple[Call, ...]
+    """With targets as keys."""
+
+
+@dataclass(slots=True)
+class Recogniser:
+    """Asked once for each row; remembers which files it recognised."""
+
+    source: Source
+    options: LoadOptions
+    found: dict[str, Desired] = field(default_factory=dict)
+    """What recognised files say, by their label."""
+    _entries: dict[str, Entry | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for entry in self.source.entries:
+            key = key_of(entry.path)
+            # Two files of one name are a fault, which only loading both can tell
+            self._entries[key] = entry if key not in self._entries and syntax_of(entry.path) == "json" else None
+
+    def recognise(self, known: Known) -> bool:
+        """Whether the file of this key holds exactly ``known`` and nothing is to be said about it."""
+        key = known.workflow.key
+        entry = self._entries.get(key)
+        if entry is None or entry.label in self.found:
+            return False
+        try:
+            data = self.source.read(entry)
+        except RepositoryError:
+            return False
+        begin = _EXPORTED_AT.match(data)
+        if begin is None or len(data) > self.options.max_bytes:
+            return False
+        tree = {
+            "format": FORMAT,
+            "formatVersion": FORMAT_VERSION,
+            "exportedAt": begin[1].decode(),
+            "workflows": [to_tree(known.workflow, key, known.dependencies)],
+        }
+        if canonical_bytes(tree) != data:
+            return False
+        item = Desired(
+            key=key,
+            file=entry.label,
+            index=0,
+            digest=RECOGNISED,
+            calls=known.calls,
+            origin_id=None,
+            versions=tuple(version.version for version in known.workflow.versions),
+            missing=None,
+            is_canonical=True,
+        )
+        accepted = accept(tree, known.steps, known.dependencies, item, self.options)
+        if accepted is None:
+            return False
+        self.found[entry.label] = accepted
+        return True
