@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 from wfsync.apply.outcome import Applied, Outcome
 from wfsync.apply.precondition import Base, require_absent, require_base, require_no_runs
-from wfsync.bundle import fingerprint
 from wfsync.bundle.canonical import compact_bytes, parse_exact
 from wfsync.bundle.references import plain_uuid, rewrite
-from wfsync.errors import Conflict, DatabaseError, InputError, RepositoryError
+from wfsync.errors import DatabaseError
 from wfsync.plan.change import Change
 from wfsync.plan.guard import Consent
 from wfsync.plan.model import Plan
@@ -155,24 +154,8 @@ class _Documents:
 
     def _row(self, change: Change) -> NewWorkflow:
         item = self.work.desired.by_key[change.key]
-        immutable = self.work.desired.is_immutable(item)
-        try:
-            workflow = self.work.desired.final(item, self.work.resolution)
-        except (InputError, RepositoryError, IndexError):  # gone, or no bundle any more
-            if immutable:
-                raise
-            raise _changed(item.file) from None
-        if not immutable and fingerprint.digest(workflow) != item.digest:
-            raise _changed(item.file)
+        workflow = self.work.desired.final(item, self.work.resolution)
         return to_new(workflow, self.ids[change.key], lambda key: self.ids.get(key, key))
-
-
-def _changed(file: str) -> Conflict:
-    return Conflict(
-        f"{file} changed while it was being applied",
-        code="STALE_PLAN",
-        hint="nothing was written; run the command again",
-    )
 
 
 def _relinks(stored: Mapping[str, StoredWorkflow], moved: Mapping[str, str]) -> Iterator[rows.Relink]:

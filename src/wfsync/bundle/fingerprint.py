@@ -11,7 +11,7 @@ from wfsync.bundle.dependencies import Dependencies
 from wfsync.bundle.model import Workflow
 from wfsync.bundle.structure import to_tree
 
-__all__ = ["digest"]
+__all__ = ["checksum", "digest"]
 
 
 def digest(workflow: Workflow, dependencies: Dependencies | None = None) -> str:
@@ -21,3 +21,11 @@ def digest(workflow: Workflow, dependencies: Dependencies | None = None) -> str:
     ``dependencies`` are those that `derive` gives, for callers that have them already.
     """
     return sha256(canonical_bytes(to_tree(workflow, None, dependencies))).hexdigest()
+
+
+def checksum(data: bytes) -> int:
+    """64 bits of ``data`` that hold within this run and the workers it forked; says nothing to anybody else.
+
+    Python's own keyed hash of bytes: a fraction of SHA-256's cost, for a question that no adversary asks.
+    """
+    return hash(data)

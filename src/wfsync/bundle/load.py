@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from wfsync.bundle import fingerprint, schema
-from wfsync.bundle.canonical import compact_bytes
+from wfsync.bundle.canonical import compact_bytes, parse_exact
 from wfsync.bundle.decode import MAX_PROBLEMS
 from wfsync.bundle.dependencies import Dependencies, declared, derive
 from wfsync.bundle.model import FORMAT, FORMAT_VERSION, MAX_WORKFLOW_BYTES, Json, JsonObject, Workflow
@@ -54,6 +54,8 @@ class LoadOptions:
     max_bytes: int = MAX_WORKFLOW_BYTES
     reserved: frozenset[str] = frozenset()
     """Keys that are names of the repository's own files."""
+    digests: bool = True
+    """False where nothing is compared: the digest then is empty."""
     registry: Registry | None = None
     """What the instance offers; None when nobody told, and then nothing is checked against it."""
 
@@ -77,10 +79,15 @@ class Desired:
     """What the registry lacks; None when nothing is missing or nothing was checked."""
     is_canonical: bool
     """True when the file's bytes are canonical for the tree they hold."""
+    checksum: int = 0
+    """Of the file's bytes, in this run only: is a file that is read again still the one that was loaded? 0: unknown."""
+
+    def __reduce__(self) -> tuple[type[Desired], tuple[object, ...]]:
+        # Thousands come out of worker processes, and what dataclass does for slots by itself is several times slower
+        return Desired, tuple(getattr(self, name) for name in self.__slots__)
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """What one file gave: its workflows, none of them when there is an error among the problems."""
 
     workflows: tuple[Desired, ...] = ()
@@ -175,7 +182,7 @@ def load(data: bytes, syntax: Syntax, file: str, options: LoadOptions, *, name: 
         if options.many and len(data) > MAX_WORKFLOW_BYTES and len(compact_bytes(entry)) > MAX_WORKFLOW_BYTES:
             problems.append(places.problem(_LARGE_WORKFLOW, base, entry["key"]))
         if not problems.has_errors:
-            item, note = _reduce(entry, steps, file, index, parsed, options)
+            item, note = _reduce(entry, steps, (file, index, fingerprint.checksum(data)), parsed, options)
             workflows.append(item)
             problems.extend([note] if note is not None else [])
     if options.many:
@@ -200,13 +207,15 @@ def accept(
     return replace(item, missing=options.registry.missing(derived) or None)
 
 
-def read_workflows(data: bytes, syntax: Syntax, file: str) -> list[Workflow]:
-    """Read a text that `load` accepted before: its workflows in full. Raises `InputError` when it is no longer
-    sound.
+def read_workflows(data: bytes, syntax: Syntax, file: str, *, canonical: bool = False) -> list[Workflow]:
+    """Read a text that `load` accepted before: its workflows in full.
+
+    ``canonical`` says that it is known to be canonical, and so needs no strict reader. Raises `InputError` when the
+    text is no longer sound.
     """
     try:
-        parsed = parse(data, syntax, file)
-        return [from_tree(entry) for entry in parsed.tree["workflows"]]
+        tree = parse_exact(data) if canonical else parse(data, syntax, file).tree
+        return [from_tree(entry) for entry in tree["workflows"]]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{file} changed while wfsync was reading it", hint="run the command again") from error
 
@@ -322,9 +331,13 @@ def _duplicate_keys(entries: Iterable[JsonObject]) -> Iterator[Fault]:
 
 
 def _reduce(
-    entry: JsonObject, steps: list[Steps], file: str, index: int, parsed: Parsed, options: LoadOptions
+    entry: JsonObject, steps: list[Steps], where: tuple[str, int, int], parsed: Parsed, options: LoadOptions
 ) -> tuple[Desired, Problem | None]:
-    """What a plan needs of a sound workflow, and a note where the declared dependencies are not the derived ones."""
+    """What a plan needs of a sound workflow, and a note where the declared dependencies are not the derived ones.
+
+    ``where`` are the file, which of its workflows this is, and the checksum of its bytes.
+    """
+    file, index, checksum = where
     workflow = from_tree(entry)
     said, derived = declared(entry["dependencies"]), derive(workflow.metadata, workflow.definitions(), steps)
     missing = None
@@ -334,12 +347,13 @@ def _reduce(
         key=workflow.key,
         file=file,
         index=index,
-        digest=fingerprint.digest(workflow, derived),
+        digest=fingerprint.digest(workflow, derived) if options.digests else "",
         calls=_calls(entry, steps),
         origin_id=_origin(entry),
         versions=tuple(v.version for v in workflow.versions),
         missing=missing,
         is_canonical=parsed.is_canonical,
+        checksum=checksum,
     )
     return item, None if said == derived else _differing_dependencies(item)
 

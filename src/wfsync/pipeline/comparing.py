@@ -95,4 +95,6 @@ def between_versions(key: str, workflow: Workflow, numbers: Iterable[int]) -> Co
             f"{key} has no published version {', '.join(map(str, unknown))} (it has: {has})", code="VERSION_NOT_FOUND"
         )
     sides = [replace(workflow, versions=(replace(published[n], version=first),)) for n in (first, second)]
-    return Comparison(key, f"version {first}", f"version {second}", compare(sides[0], sides[1]))
+    inside = f"versions[{first}]."  # both sides' number here, so it says nothing
+    paths = tuple(replace(c, path=c.path.removeprefix(inside)) for c in compare(sides[0], sides[1]))
+    return Comparison(key, f"version {first}", f"version {second}", paths)

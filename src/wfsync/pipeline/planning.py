@@ -6,9 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from wfsync.bundle import fingerprint
 from wfsync.bundle.model import Json
-from wfsync.errors import Conflict, DatabaseError, Problem
+from wfsync.errors import DatabaseError, Problem
 from wfsync.plan.build import Decision, decide
 from wfsync.plan.change import CascadeCount, Change
 from wfsync.plan.guard import Consent, refusals
@@ -175,8 +174,6 @@ def _with_paths(
         except DatabaseError:
             continue  # no portable workflow: a warning of the plan says so
         after = desired.final(item, known)
-        if not desired.is_immutable(item) and fingerprint.digest(after) != item.digest:
-            raise Conflict(f"{item.file} changed while it was being read", code="STALE_PLAN", hint="run it again")
         detailed[change.key] = replace(change, paths=compare(before, after))
     notes: tuple[Problem, ...] = ()
     overwrites = sum(1 for c in changes if c.action == "overwrite")

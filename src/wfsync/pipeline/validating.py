@@ -70,7 +70,7 @@ _UNCHECKED = Problem(
 
 
 def _check(source: Source, options: LoadOptions) -> Iterator[Problem]:
-    loading = begin_loading(source, options)
+    loading = begin_loading(source, replace(options, digests=False))
     try:
         state = loading.finish()
     except InputError as error:

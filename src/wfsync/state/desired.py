@@ -14,7 +14,7 @@ from wfsync.bundle.model import Json, Workflow
 from wfsync.bundle.parse import Syntax
 from wfsync.bundle.registry import Missing
 from wfsync.bundle.structure import relabel
-from wfsync.errors import ConfigError, InputError, Place, Problem, RepositoryError
+from wfsync.errors import ConfigError, Conflict, InputError, Place, Problem, RepositoryError
 from wfsync.plan.resolve import Resolution, needs_relabel
 from wfsync.repo.layout import key_of, syntax_of
 from wfsync.repo.source import Entry, Reader, Source, SourceInfo
@@ -93,16 +93,20 @@ class DesiredState:
             raise RepositoryError(f"{label} cannot be read again")
         return self.reader.read(self.entries[label])
 
-    def is_immutable(self, item: Desired) -> bool:
-        """True when the file cannot have changed since it was loaded: a git object, or bytes that are held."""
-        if item.file in self.documents:
-            return True
-        return self.entries[item.file].blob_id is not None
-
     def workflow(self, item: Desired) -> Workflow:
-        """The whole workflow, as its file says it now; the caller checks the digest."""
+        """The whole workflow, as its file said it when it was loaded.
+
+        Raises `Conflict` (``STALE_PLAN``) when the file is another one by now, or gone.
+        """
         if item.file not in self.documents:
-            return read_workflows(self.text(item.file), _syntax(item.file, self.entries), item.file)[item.index]
+            try:
+                data = self.text(item.file)
+            except RepositoryError as error:
+                raise _changed(item.file) from error
+            if item.checksum not in (0, fingerprint.checksum(data)):
+                raise _changed(item.file)
+            syntax = _syntax(item.file, self.entries)
+            return read_workflows(data, syntax, item.file, canonical=item.is_canonical)[item.index]
         if item.file not in self._parsed:
             if sum(map(len, self.documents.values())) > _KEPT_BYTES:
                 self._parsed.clear()
@@ -119,8 +123,14 @@ class DesiredState:
     def resolved(self, known: Resolution, unheld: Mapping[str, Json]) -> DesiredState:
         """The same, with final digests: those of workflows that `final` makes other ones are made anew."""
         state = replace(self, unheld=unheld)
+
+        def remake(item: Desired) -> Desired:
+            if item.checksum == 0:  # recognised, and never loaded
+                item = replace(item, checksum=fingerprint.checksum(self.text(item.file)))
+            return replace(item, digest=fingerprint.digest(state.final(item, known)))
+
         remade = {
-            key: replace(item, digest=fingerprint.digest(state.final(item, known)))
+            key: remake(item)
             for key, item in self.by_key.items()
             if (unheld and item.digest != RECOGNISED) or (item.calls and needs_relabel(item, known.key_of))
         }
@@ -262,6 +272,14 @@ def _by_key(items: Iterable[Desired], state: DesiredState) -> tuple[dict[str, De
                 )
             )
     return by_key, problems
+
+
+def _changed(file: str) -> Conflict:
+    return Conflict(
+        f"{file} changed while wfsync was at work",
+        code="STALE_PLAN",
+        hint="nothing was written; run the command again",
+    )
 
 
 def _syntax(label: str, entries: Mapping[str, Entry]) -> Syntax:
