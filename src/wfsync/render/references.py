@@ -24,8 +24,12 @@ def references_text(edges: Sequence[Edge]) -> str:
             absent = "" if edge.known else "  (in no file)"
             lines.append(f"  → {plain(edge.callee)}{version}  {owner}, {plain(edge.step_path)}{absent}")
     callers, callees = len({e.caller for e in edges}), len({e.callee for e in edges})
-    lines.append(f"References: {len(edges)} calls, {callers} callers, {callees} callees.")
+    lines.append(f"References: {_count(len(edges), 'call')}, {_count(callers, 'caller')}, {_count(callees, 'callee')}.")
     return "\n".join(lines) + "\n"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def references_json(edges: Sequence[Edge]) -> str:
