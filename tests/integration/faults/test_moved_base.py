@@ -68,6 +68,40 @@ def test_a_row_that_moved(shop: Make, name: str) -> None:
     assert subject.rows() == theirs
 
 
+@pytest.mark.parametrize(("layout", "mode"), [("A", "update"), ("B", "replace"), ("wfsync", "update")])
+@pytest.mark.parametrize("name", ["another name", "a version edited"])
+def test_a_row_that_is_being_edited(shop: Make, layout: LayoutName, mode: Mode, name: str) -> None:
+    """wfsync waits for the edit, and looks only then: it must not be written over unseen."""
+    subject = shop(layout)
+    with subject.database.connect() as theirs:
+        theirs.execute("BEGIN")
+        theirs.execute(CHANGES[name])
+        process = subject.start_apply(mode)
+        subject.caught()
+        theirs.execute("COMMIT")
+        rows = subject.rows()
+        ended = subject.end(process)
+    assert ended.code == 3, ended.stderr
+    assert _KEY in ended.stderr
+    assert subject.rows() == rows
+
+
+@pytest.mark.parametrize("name", ["another name", "a version edited", "a version published", "deleted"])
+def test_nobody_edits_a_row_beside_an_apply(shop: Make, wanted: Wanted, name: str) -> None:
+    """Once it was compared it stays as it was until it is written."""
+    subject = shop("A")
+    with gate(subject.database, PLACES["copied"]) as closed, subject.database.connect() as theirs:
+        process = subject.start_apply("update")  # everything is inserted, nothing is updated yet
+        subject.caught()
+        theirs.execute("SET lock_timeout = '100ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            theirs.execute(CHANGES[name].replace("{tenant}", ""))
+        closed.open()
+        ended = subject.end(process)
+    assert ended.code == 0, ended.stderr
+    assert subject.digests() == wanted("A")
+
+
 def test_every_row_that_moved_is_named(shop: Make) -> None:
     subject = shop("A")
 
