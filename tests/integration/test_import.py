@@ -31,9 +31,7 @@ def test_many_workflows_of_several_files_in_one_go(work: Workplace) -> None:
     standard = canonical(bundle("d", [call("d")]))
     done = work.ok("import", "one.json", "two.yaml", "-", stdin=standard)
     assert done.stdout.endswith("Applied: 4 created, 0 overwritten, 0 deleted, 0 relinked, 0 unchanged.\n")
-    assert "5 published versions" not in done.stdout
-    ids = work.ids()
-    assert sorted(ids) == ["a", "b", "c", "d"]
+    assert sorted(work.ids()) == ["a", "b", "c", "d"]
     text = work.ok("export", "--all", "--bundle", "-").stdout
     assert [workflow["key"] for workflow in json.loads(text)["workflows"]] == ["a", "b", "c", "d"]
     assert text.encode() == canonical_of_tree(json.loads(text))
@@ -45,9 +43,10 @@ def test_it_only_creates(work: Workplace) -> None:
     put(work, "second.json", bundle("a"), bundle("b", description="changed"), bundle("c"))
     rows, ids = work.everything(), work.ids()
     refused = work.fails(3, "import", "second.json", "--format", "json").json()
-    assert [(error["code"], error["details"]) for error in refused["errors"]] == [
-        ("WORKFLOW_KEY_CONFLICT", {"workflowKey": key, "existingWorkflowId": ids[key]}) for key in ("a", "b")
-    ] or sorted(error["details"]["workflowKey"] for error in refused["errors"]) == ["a", "b"]
+    assert [(error["code"], error["message"], error["details"]) for error in refused["errors"]] == [
+        ("WORKFLOW_KEY_CONFLICT", message, {"workflowKey": key, "existingWorkflowId": ids[key]})
+        for key, message in (("b", "exists and differs; overwriting needs --force"), ("a", "exists already"))
+    ]
     assert work.everything() == rows
     done = work.ok("import", "--force", "second.json")
     assert done.stdout.endswith("Applied: 1 created, 1 overwritten, 0 deleted, 0 relinked, 1 unchanged.\n")

@@ -218,7 +218,7 @@ def test_missing_callees_and_versions_are_all_named(work: Workplace) -> None:
 def test_a_draft_may_call_what_is_not_there(work: Workplace) -> None:
     work.write(bundle("a", [call("gone"), call("a", 9, "later")], versions={1: [set_state()]}))
     files = work.files()
-    assert "2 published" not in (done := work.ok("apply")).stdout
+    done = work.ok("apply")
     assert done.stdout.count("warning MISSING_REFERENCE") == 2
     assert stored_calls(work) == {("a", None): ["gone", work.ids()["a"]]}
     work.ok("plan", "--detailed-exitcode")
