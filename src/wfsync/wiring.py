@@ -228,9 +228,9 @@ def _require_current(behind: tuple[str, ...]) -> None:
 
 @contextmanager
 def open_session(
-    target: Target, tenant: str | None, *, for_write: bool = False, upgrade: bool = False
+    target: Target, tenant: str | None, *, lock_timeout: float, for_write: bool = False, upgrade: bool = False
 ) -> Iterator[Session]:
-    """Connect to ``target`` and find out what it is.
+    """Connect to ``target`` and find out what it is; no wait for a lock takes longer than ``lock_timeout`` seconds.
 
     ``for_write`` wants tables to write to; ``upgrade`` creates or migrates them first where the server is the embedded
     one (a named database is never migrated without `wfsync db upgrade`).
@@ -240,10 +240,10 @@ def open_session(
     from wfsync.store.migrate import pending
     from wfsync.store.migrate import upgrade as migrate
 
-    conn = connect(target, read_only=not (for_write or upgrade))
+    conn = connect(target, read_only=not (for_write or upgrade), lock_timeout=lock_timeout)
     try:
         if upgrade and target.kind == "embedded" and pending(conn):
-            migrate(conn)
+            migrate(conn, lock_timeout=lock_timeout)
         layout = detect(conn)
         layout.require_readable()
         if for_write and layout.name == "wfsync":

@@ -206,7 +206,7 @@ class TestWriting:
                 assert one(conn, "SHOW transaction_isolation") == "read committed"
                 assert one(conn, "SHOW lock_timeout") == "2500ms"
                 conn.execute("CREATE TABLE t ()")
-            assert one(conn, "SHOW lock_timeout") == "0"
+            assert one(conn, "SHOW lock_timeout") == "30s"
             assert one(conn, "SELECT count(*) FROM t") == 0
 
     @pytest.mark.parametrize(("seconds", "shown"), [(0, "1ms"), (1e12, "2147483647ms")])

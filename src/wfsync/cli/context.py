@@ -86,7 +86,9 @@ class App:
         from wfsync.wiring import open_session
 
         tenant = resolve_tenant(self.tenant, os.environ)
-        with open_session(target, tenant, for_write=for_write, upgrade=upgrade) as session:
+        with open_session(
+            target, tenant, lock_timeout=self.lock_timeout, for_write=for_write, upgrade=upgrade
+        ) as session:
             yield session
 
     def must_create_tables(self, target: Target) -> bool:

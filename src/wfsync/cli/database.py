@@ -61,7 +61,7 @@ def upgrade(app: App, directory: Path | None) -> None:
     from wfsync.store.migrate import upgrade as migrate
 
     target = app.target(directory)
-    with connect(target) as conn:
+    with connect(target, lock_timeout=app.lock_timeout) as conn:
         applied = migrate(conn, lock_timeout=app.lock_timeout)
     for name in applied:
         app.info(f"applied {name}")

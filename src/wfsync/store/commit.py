@@ -16,7 +16,7 @@ from psycopg.pq import TransactionStatus
 
 from wfsync.errors import CommitUnknown, DatabaseError
 from wfsync.store.faults import explain, is_lost, place, read_only_server
-from wfsync.store.session import Connection, connect, target_of
+from wfsync.store.session import Connection, connect, milliseconds, target_of
 from wfsync.store.target import Target
 
 __all__ = ["Pending", "begin", "commit", "leave"]
@@ -28,7 +28,6 @@ GRACE: Final = 5.0
 """Seconds after which a session that still holds our transaction open is ended: its client is gone."""
 
 _PAUSE: Final = 0.2
-_LONGEST_LOCK_TIMEOUT: Final = 2**31 - 1
 
 _Outcome: TypeAlias = Literal["committed", "aborted", "unknown"]
 
@@ -56,14 +55,12 @@ def begin(conn: Connection, lock_timeout: float) -> Pending:
     READ WRITE is not said: it would override a ``default_transaction_read_only`` that somebody set on purpose.
     """
     pending = Pending(_timeline(conn))
-    # 0 would mean to wait for ever: the shortest wait is a millisecond.
-    milliseconds = min(max(round(lock_timeout * 1000), 1), _LONGEST_LOCK_TIMEOUT)
     conn.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
     try:
         row = conn.execute(
             "SELECT pg_catalog.current_setting('transaction_read_only'),"
             " pg_catalog.set_config('lock_timeout', %s, true)",
-            [str(milliseconds)],
+            [str(milliseconds(lock_timeout))],
         ).fetchone()
     except BaseException:
         leave(conn)

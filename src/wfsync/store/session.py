@@ -19,12 +19,14 @@ from wfsync.store.connect_faults import opening
 from wfsync.store.faults import translate
 from wfsync.store.target import PLACE_VARIABLES, Target
 
-__all__ = ["Connection", "connect", "require_version", "target_of"]
+__all__ = ["Connection", "connect", "milliseconds", "require_version", "target_of"]
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
 
 MINIMUM_VERSION: Final = 14
 CONNECT_TIMEOUT: Final = 10
+LOCK_TIMEOUT: Final = 30.0
+_LONGEST_LOCK_TIMEOUT: Final = 2**31 - 1
 
 _PINS: Final = """
     SET TIME ZONE 'UTC';
@@ -33,6 +35,7 @@ _PINS: Final = """
     SET extra_float_digits = 1;
     SET bytea_output = 'hex';
     SET standard_conforming_strings = on;
+    SET quote_all_identifiers = off;
 """
 """What a role or a database may have set otherwise and texts of values depend on; ``search_path`` stays the role's."""
 
@@ -50,11 +53,13 @@ class _Session(psycopg.Connection[TupleRow]):
     target: Target
 
 
-def connect(target: Target, *, read_only: bool = False) -> Connection:
+def connect(target: Target, *, read_only: bool = False, lock_timeout: float = LOCK_TIMEOUT) -> Connection:
     """Open a session on ``target`` in autocommit mode; transactions are explicit (`snapshot`, `write_transaction`).
 
-    ``read_only`` makes every transaction of the session read-only. Raises `DatabaseError` with a stable code for
-    whatever goes wrong, `ConfigError` for a malformed target, and refuses servers older than PostgreSQL 14.
+    ``read_only`` makes every transaction of the session read-only. ``lock_timeout`` (seconds) bounds every wait for a
+    lock, that of a reader too: a table that is being altered must not let a plan hang. Raises `DatabaseError` with a
+    stable code for whatever goes wrong, `ConfigError` for a malformed target, and refuses servers older than
+    PostgreSQL 14.
     """
     parameters = _parameters(target)
     with opening(target), _without(_ignored_variables(target)):
@@ -64,10 +69,16 @@ def connect(target: Target, *, read_only: bool = False) -> Connection:
         require_version(conn.info.server_version)
         with translate(target, "preparing the session"):
             conn.execute(_READ_ONLY_PINS if read_only else _PINS)
+            conn.execute(f"SET lock_timeout = {milliseconds(lock_timeout)}")
     except BaseException:
         conn.close()
         raise
     return conn
+
+
+def milliseconds(lock_timeout: float) -> int:
+    """``lock_timeout`` as the server wants it. 0 would mean to wait for ever: the shortest wait is a millisecond."""
+    return min(max(round(lock_timeout * 1000), 1), _LONGEST_LOCK_TIMEOUT)
 
 
 def require_version(version: int) -> None:
