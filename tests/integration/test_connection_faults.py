@@ -241,7 +241,8 @@ class TestStatements:
             caught.value,
             "PERMISSION_DENIED",
             "table workflow_definitions",
-            "GRANT SELECT, INSERT, UPDATE, DELETE ON workflow_definitions TO bob;",
+            "GRANT SELECT ON workflow_definitions, workflow_definition_versions, workflow_runs TO bob;",
+            "GRANT INSERT, UPDATE, DELETE ON workflow_definitions, workflow_definition_versions TO bob;",
         )
 
     def test_permission_denied_on_a_schema(self, flows: Database) -> None:
@@ -423,7 +424,7 @@ class TestStatements:
             ("57P03", DatabaseError, "SERVER_SHUTDOWN"),
             ("08006", DatabaseError, "CONNECTION_LOST"),
             ("57P05", DatabaseError, "CONNECTION_LOST"),
-            ("42P01", DatabaseError, "DATABASE"),
+            ("42P01", DatabaseError, "TABLES_CHANGED"),
             ("25P04", DatabaseError, "CONNECTION_LOST"),
             ("XX000", DatabaseError, "DATABASE"),
         ],

@@ -16,9 +16,10 @@ from typing import Final, TypeAlias
 import psycopg
 
 from wfsync.errors import ConfigError, DatabaseError, LockTimeout, WfsyncError
+from wfsync.store.instance import DEFINITIONS, RUNS, VERSIONS
 from wfsync.store.target import Target
 
-__all__ = ["explain", "is_lost", "one_line", "place", "read_only_server", "translate", "user_of"]
+__all__ = ["as_identifier", "explain", "is_lost", "one_line", "place", "read_only_server", "translate", "user_of"]
 
 
 @contextmanager
@@ -85,6 +86,11 @@ def place(target: Target | None) -> str:
         return "the database"
 
 
+def as_identifier(name: str) -> str:
+    """``name`` as it must be written in SQL for people to run; a placeholder stays one."""
+    return name if re.fullmatch(r"[a-z_][a-z0-9_]*|<role>", name) else '"' + name.replace('"', '""') + '"'
+
+
 def user_of(target: Target | None) -> str:
     """The role that ``target`` names, else a placeholder for a sentence or a GRANT."""
     return (target.parameters().get("user") if target else None) or "<role>"
@@ -119,6 +125,7 @@ def _connection_lost(fault: _Fault) -> WfsyncError:
     )
 
 
+_TABLES: Final = (DEFINITIONS, VERSIONS, RUNS)
 _DENIED: Final = re.compile(r"permission denied for (?P<kind>[a-z ]+?) (?P<name>\S+)$")
 
 
@@ -132,13 +139,20 @@ def _permission_denied(fault: _Fault) -> WfsyncError:
         )
     found = _DENIED.search(fault.raw)
     kind, name = (found["kind"], found["name"].strip('"')) if found else ("", "")
+    what, role = as_identifier(name), as_identifier(user)
+    written = f"{DEFINITIONS}, {VERSIONS}"
+    tables = f"{written}, {RUNS}" if name in _TABLES else what
     grants = {
-        "schema": f"GRANT USAGE ON SCHEMA {name} TO {user};",
-        "database": f"GRANT CREATE ON DATABASE {name} TO {user};",
-        "function": f"GRANT EXECUTE ON FUNCTION {name} TO {user};",
-        "sequence": f"GRANT USAGE ON SEQUENCE {name} TO {user};",
+        "schema": f"GRANT USAGE ON SCHEMA {what} TO {role};",
+        "database": f"GRANT CREATE ON DATABASE {what} TO {role};",
+        "function": f"GRANT EXECUTE ON FUNCTION {what} TO {role};",
+        "sequence": f"GRANT USAGE ON SEQUENCE {what} TO {role};",
     }
-    table = f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {user}; (SELECT is enough for plan, status and export)"
+    # All that an apply needs at once: else one would be told of one table after the other.
+    table = (
+        f"GRANT SELECT ON {tables} TO {role}; and, for apply and import,"
+        f" GRANT INSERT, UPDATE, DELETE ON {written if name in _TABLES else what} TO {role};"
+    )
     grant = grants.get(kind, table if kind in {"table", "relation", "view"} else None)
     return DatabaseError(
         f"the user {user} is not allowed to do this on {place(fault.target)}: {fault.text}",
@@ -185,6 +199,7 @@ def _serialization(fault: _Fault) -> WfsyncError:
 
 _CONSTRAINTS: Final = {
     "23502": "a value is missing",
+    "23001": "a row is referred to",
     "23503": "a row refers to another that does not exist, or is referred to",
     "23505": "such a row exists already",
     "23514": "a value is not allowed",
@@ -231,11 +246,62 @@ def _read_only(fault: _Fault) -> WfsyncError:
     return read_only_server(fault.target)
 
 
+_UNTRANSLATABLE: Final = re.compile(
+    r'byte sequence (?P<bytes>(?:0x[0-9a-f]{2} ?)+) in encoding "UTF8"'
+    r' has no equivalent in encoding "(?P<encoding>\w+)"'
+)
+
+
+def _encoding(fault: _Fault) -> WfsyncError:
+    found = _UNTRANSLATABLE.search(fault.raw)
+    if found:
+        text = bytes.fromhex(found["bytes"].replace("0x", "")).decode(errors="replace")
+        shown = ", ".join(f"{character} (U+{ord(character):04X})" for character in text)
+        return DatabaseError(
+            f"the database's encoding {found['encoding']} has no character {shown}, which a workflow contains",
+            code="DATABASE_ENCODING",
+            hint="Nothing was written. Use a database with the encoding UTF8, or other words in the workflow.",
+            details={"encoding": found["encoding"], "character": text},
+        )
+    return DatabaseError(
+        f"a text cannot be converted between UTF-8 and the database's encoding while {fault.doing}: {_unquoted(fault)}",
+        code="DATABASE_ENCODING",
+        hint="The database holds bytes that are no UTF-8 (its encoding may be SQL_ASCII): correct the row in the"
+        " instance.",
+    )
+
+
+def _vanished(fault: _Fault) -> WfsyncError:
+    return DatabaseError(
+        f"the tables are not as they were when wfsync looked, while {fault.doing}: {fault.text}",
+        code="TABLES_CHANGED",
+        hint="Nothing was written. Somebody changes them right now, an upgrade of the instance perhaps. Try again.",
+    )
+
+
+_COLUMN: Final = re.compile(r"^COPY (?P<table>[^,]+), line \d+, column (?P<column>[^:]+)", re.MULTILINE)
+
+
+def _data(fault: _Fault) -> WfsyncError:
+    """A value that a column does not take; the value itself is not shown."""
+    found = _COLUMN.search(fault.error.diag.context or "")
+    where = f" into the column {found['column']} of {found['table']}" if found else ""
+    return DatabaseError(
+        f"the database refused a value while {fault.doing}{where}: {_unquoted(fault)}"
+        f" (SQLSTATE {fault.error.sqlstate})",
+        hint="Nothing was written. The instance's column takes less than a file may say.",
+        details={"sqlstate": fault.error.sqlstate, "column": found["column"] if found else None},
+    )
+
+
+def _unquoted(fault: _Fault) -> str:
+    """The server's sentence without the values that it quotes."""
+    return re.sub(r'"[^"]*"', "…", fault.text)
+
+
 def _other(fault: _Fault) -> WfsyncError:
     state = fault.error.sqlstate
-    text = fault.text
-    if state is None or state.startswith("22"):
-        text = re.sub(r'"[^"]*"', "…", text)  # data exceptions, the server's and the driver's, quote the value
+    text = _unquoted(fault) if state is None else fault.text  # what the driver says may quote a value
     if state == "0A000" and "recovery" in fault.raw:
         return read_only_server(fault.target)
     return DatabaseError(
@@ -255,7 +321,12 @@ _BY_STATE: Final[tuple[tuple[str, _Maker], ...]] = (
     ("55P03", _lock_timeout),
     ("40P01", _deadlock),
     ("40001", _serialization),
+    ("22021", _encoding),
+    ("22P05", _encoding),
+    ("22", _data),
     ("23", _constraint),
+    ("42P01", _vanished),
+    ("42703", _vanished),
     ("53100", _full),
     ("53300", _busy),
 )

@@ -238,6 +238,19 @@ DATABASES: Final = Chapter(
             "Correct the workflow in the instance.",
         ),
         Explanation(
+            "DATABASE_ENCODING",
+            1,
+            "The database's encoding has no such character, or the database holds bytes that its encoding does not"
+            " explain (SQL_ASCII).",
+            "Use a database with the encoding UTF8; else change the words of the workflow, or the row in the instance.",
+        ),
+        Explanation(
+            "TABLES_CHANGED",
+            1,
+            "A table or a column vanished after wfsync had looked at the catalog.",
+            "Try again when nobody changes the instance's tables any more.",
+        ),
+        Explanation(
             "ROW_GONE",
             1,
             "A row that was to be written is gone, or cannot be seen.",
