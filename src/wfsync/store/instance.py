@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
+from urllib.parse import quote
 
 from wfsync.errors import DatabaseError
 
@@ -83,6 +84,10 @@ class InstanceLayout:
     """Row-level security may hide rows from this role."""
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    """Where tables are absent: schemas outside of the search_path that have them."""
+    unwritable: tuple[str, ...] = ()
+    """Why the tables can be read and not be written."""
 
     @property
     def primary_key(self) -> tuple[str, ...]:
@@ -109,10 +114,29 @@ class InstanceLayout:
             raise DatabaseError(
                 f"the database has no table {' and no table '.join(missing)}",
                 code="TABLES_MISSING",
-                hint="Run `wfsync db upgrade` to create wfsync's own tables, or name an existing instance's database.",
+                hint=self._where_tables_are(),
                 details={"tables": missing},
             )
+        if self.unwritable:
+            raise DatabaseError(
+                f"the instance's tables cannot be written: {'; '.join(self.unwritable)}",
+                code="LAYOUT_UNSUPPORTED",
+                hint="plan and export work here; to apply, wfsync must decide these values.",
+                details={"problems": list(self.unwritable)},
+            )
         return self.definitions, self.versions
+
+    def _where_tables_are(self) -> str:
+        if self.definitions is not None:
+            return "Half an instance is there: restore the table, or name another database."
+        if self.elsewhere:
+            schema = self.elsewhere[0]
+            return (
+                f"They are in the schema {', '.join(self.elsewhere)}: let the role find it, with"
+                f" ALTER ROLE … SET search_path TO {quoted(schema)}, or in the URL:"
+                f" ?options=-c%20search_path%3D{quote(schema, safe='')}"
+            )
+        return "Run `wfsync db upgrade` to create wfsync's own tables, or name an existing instance's database."
 
 
 def quoted(name: str) -> str:

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import psycopg
 
-from wfsync.errors import ConfigError
-from wfsync.store.faults import explain, translate
+from wfsync.errors import ConfigError, DatabaseError
+from wfsync.store.column_types import column_faults, generated_faults
+from wfsync.store.faults import as_identifier, explain, translate
 from wfsync.store.instance import (
     DEFINITIONS,
     NIL_TENANT,
@@ -44,25 +45,6 @@ __all__ = [
 BOOKKEEPING: Final = "wfsync_migrations"
 """The table that says that wfsync made the others."""
 
-_ANY: Final = frozenset[str]()
-_TEXT: Final = frozenset({"text", "character varying"})
-_NUMBER: Final = frozenset({"smallint", "integer", "bigint"})
-_JSON: Final = frozenset({"json", "jsonb"})
-_UUID: Final = frozenset({"uuid"})
-
-_REQUIRED: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
-    DEFINITIONS: {
-        "workflow_id": _UUID,
-        "key": _TEXT,
-        "name": _TEXT,
-        "draft_definition": _JSON,
-        "draft_version": _NUMBER,
-    },
-    VERSIONS: {"workflow_id": _UUID, "version": _NUMBER, "definition_json": _JSON},
-    RUNS: {"workflow_id": _UUID, "status": _ANY},
-}
-"""Columns without which a row cannot be read or written, and their types; every other column may be missing."""
-
 _MOST_TENANTS_NAMED: Final = 10
 _KINDS: Final = {"v": "a view", "m": "a materialized view", "f": "a foreign table", "S": "a sequence", "c": "a type"}
 
@@ -72,7 +54,7 @@ def detect(conn: Connection) -> InstanceLayout:
     with translate(target_of(conn), "reading the catalog"):
         relations = _relations(conn)
         if DEFINITIONS not in relations:
-            return InstanceLayout("absent", notes=_absent_notes(conn))
+            return _absent(conn)
         indexes = conn.execute(_INDEXES, [relations[DEFINITIONS].oid]).fetchall()
     return _describe(relations, indexes)
 
@@ -87,6 +69,7 @@ class _Relation:
     row_security: bool
 
 
+# A domain counts as the type below it. `character` in a cast would mean one character; `bpchar` means any length.
 _RELATIONS: Final = """
     WITH place AS (
         SELECT n.oid, n.nspname
@@ -106,9 +89,18 @@ _RELATIONS: Final = """
             WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid AND a.attnum = k.attnum
               AND k.position <= i.indnkeyatts), '{}'),
         (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
-                a.attname, pg_catalog.format_type(a.atttypid, NULL), a.attnotnull,
+                a.attname, CASE base.type WHEN 'character'::pg_catalog.regtype THEN 'bpchar'
+                    ELSE pg_catalog.format_type(base.type, NULL) END, a.attnotnull,
                 a.attgenerated <> '' OR a.attidentity = 'a') ORDER BY a.attnum)
-            FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+            FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+            CROSS JOIN LATERAL (SELECT CASE t.typtype WHEN 'd' THEN (
+                WITH RECURSIVE below AS (
+                    SELECT t.typbasetype AS oid
+                    UNION ALL
+                    SELECT d.typbasetype FROM below JOIN pg_catalog.pg_type d ON d.oid = below.oid AND d.typtype = 'd')
+                SELECT below.oid FROM below JOIN pg_catalog.pg_type b ON b.oid = below.oid AND b.typtype <> 'd')
+                ELSE t.oid END AS type) base
+            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
     FROM place JOIN pg_catalog.pg_class c ON c.relnamespace = place.oid
     WHERE c.relname = ANY (%s) AND c.relpersistence <> 't' AND c.relkind = ANY ('{r,p,v,m,f}')
 """
@@ -125,7 +117,9 @@ _INDEXES: Final = """
 """
 
 _ELSEWHERE: Final = """
-    SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    SELECT n.nspname::text, pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
+        pg_catalog.current_setting('search_path'), current_user::text
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relname = 'workflow_definitions' AND c.relpersistence <> 't' AND c.relkind = ANY ('{r,p,v,m,f}')
     ORDER BY 1
 """
@@ -149,22 +143,47 @@ def _relations(conn: Connection) -> dict[str, _Relation]:
     return found
 
 
-def _absent_notes(conn: Connection) -> tuple[str, ...]:
-    elsewhere = [schema for (schema,) in conn.execute(_ELSEWHERE)]
+def _absent(conn: Connection) -> InstanceLayout:
+    """No table is to be seen: because there is none, because it is elsewhere, or (an error) because it is closed."""
+    elsewhere = conn.execute(_ELSEWHERE).fetchall()
+    closed = [schema for schema, usable, path, user in elsewhere if not usable and schema in _schemas(path, user)]
+    if closed:
+        user = str(elsewhere[0][3])
+        raise DatabaseError(
+            f"{DEFINITIONS} is in the schema {closed[0]}, which the user {user} may not use",
+            code="PERMISSION_DENIED",
+            hint=f"Let the owner run: GRANT USAGE ON SCHEMA {quoted(closed[0])} TO {as_identifier(user)};",
+            details={"kind": "schema", "name": closed[0]},
+        )
     if not elsewhere:
-        return ("the database has no workflow tables; they are read as empty",)
-    schemas = ", ".join(elsewhere)
-    return (f"{DEFINITIONS} is in the schema {schemas}, which is not in this role's search_path or not open to it",)
+        return InstanceLayout("absent", notes=("the database has no workflow tables; they are read as empty",))
+    schemas = tuple(schema for schema, *_ in elsewhere)
+    note = f"{DEFINITIONS} is in the schema {', '.join(schemas)}, which is not in this role's search_path"
+    return InstanceLayout("absent", elsewhere=schemas, notes=(f"{note}; it is read as empty",))
+
+
+def _schemas(path: str, user: str) -> frozenset[str]:
+    """The names in a setting of ``search_path``."""
+    names = re.findall(r'"((?:[^"]|"")*)"|([^\s,"]+)', path)
+    listed = {folded.lower() or exact.replace('""', '"') for exact, folded in names}
+    return frozenset(user if name == "$user" else name for name in listed)
 
 
 def _describe(relations: Mapping[str, _Relation], indexes: Iterable[tuple[Any, ...]]) -> InstanceLayout:
     problems = [f"{name} is {_KINDS[found.kind]}" for name, found in relations.items() if found.kind in _KINDS]
     definitions = relations[DEFINITIONS].table
     tenant = _tenant(definitions)
-    for name, required in _REQUIRED.items():
+    for name in (DEFINITIONS, VERSIONS, RUNS):
         if name in relations:
-            problems += _faults(relations[name].table, required, tenant)
-    notes = tuple(f"{name} does not exist; it is read as empty" for name in (VERSIONS, RUNS) if name not in relations)
+            problems += column_faults(relations[name].table, tenant)
+    hidden = [name for name, found in relations.items() if found.row_security]
+    notes = [
+        f"{name} does not exist in the schema {definitions.schema}; it is read as empty"
+        for name in (VERSIONS, RUNS)
+        if name not in relations
+    ]
+    if hidden:
+        notes.append(f"row-level security is active for this role on {', '.join(hidden)}: rows may be hidden")
     return InstanceLayout(
         name=_name(definitions, tenant, own=BOOKKEEPING in relations),
         definitions=definitions,
@@ -172,21 +191,16 @@ def _describe(relations: Mapping[str, _Relation], indexes: Iterable[tuple[Any, .
         runs=relations[RUNS].table if RUNS in relations else None,
         tenant=tenant,
         key_is_unique=any(_forbids_equal_keys(columns, predicate, tenant) for columns, predicate in indexes),
-        row_security_active=any(found.row_security for found in relations.values()),
+        row_security_active=bool(hidden),
         problems=tuple(problems),
-        notes=notes,
+        notes=tuple(notes),
+        unwritable=tuple(
+            fault
+            for name in (DEFINITIONS, VERSIONS)
+            if name in relations
+            for fault in generated_faults(relations[name].table, tenant)
+        ),
     )
-
-
-def _faults(table: Table, required: Mapping[str, frozenset[str]], tenant: TenantColumn | None) -> list[str]:
-    wanted = {**required, tenant.name: _ANY} if tenant else required
-    missing = [f"{table.name} has no column {column}" for column in wanted if column not in table.columns]
-    wrong = [
-        f"the column {column} of {table.name} is {table.columns[column]}, not {' or '.join(sorted(types))}"
-        for column, types in wanted.items()
-        if types and column in table.columns and table.columns[column] not in types
-    ]
-    return missing + wrong
 
 
 def _tenant(definitions: Table) -> TenantColumn | None:

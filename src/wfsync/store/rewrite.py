@@ -17,7 +17,7 @@ from wfsync.errors import DatabaseError
 from wfsync.store.copy_format import as_text
 from wfsync.store.layout import InstanceLayout, Table, Tenant, quoted
 from wfsync.store.scope import Scope
-from wfsync.store.writer import NewVersion, metadata_values
+from wfsync.store.writer import NewVersion, metadata_values, writable
 
 if TYPE_CHECKING:
     from wfsync.store.session import Connection
@@ -179,7 +179,7 @@ class _UpdateStatements:
         values["version_id"] = "gen_random_uuid()"
         if scope.column is not None:
             values[scope.column] = f"%(tenant)s::{scope.type}"
-        values = {name: sql for name, sql in values.items() if name in _writable(versions)}
+        values = {name: sql for name, sql in values.items() if name in writable(versions)}
         self.inserted = (
             f"INSERT INTO {versions.qualified} ({', '.join(map(quoted, values))}) SELECT {', '.join(values.values())}"
             f" WHERE NOT EXISTS (SELECT FROM {versions.qualified} v WHERE {this} AND v.version = %(version)s)"
@@ -221,14 +221,10 @@ class _UpdateStatements:
         )
 
 
-def _writable(table: Table) -> frozenset[str]:
-    return frozenset(table.columns) - table.generated
-
-
 def _set(table: Table, values: Mapping[str, str]) -> str:
     """The assignments of an UPDATE for the columns that the table has; ``updated_at`` always."""
-    present = {name: sql for name, sql in values.items() if name in _writable(table)}
-    if "updated_at" in _writable(table):
+    present = {name: sql for name, sql in values.items() if name in writable(table)}
+    if "updated_at" in writable(table):
         present["updated_at"] = "now()"
     return ", ".join(f"{quoted(name)} = {sql}" for name, sql in present.items())
 

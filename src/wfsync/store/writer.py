@@ -18,6 +18,7 @@ from wfsync.bundle.model import METADATA_FIELDS, Json, MetadataField
 from wfsync.bundle.structure import DEFAULT_SCHEMA_MODE
 from wfsync.errors import DatabaseError
 from wfsync.store.bulk import BATCH_BYTES, Batch, copy_in
+from wfsync.store.column_types import MAKES_IDS, TIMES
 from wfsync.store.copy_format import Column, Kind, RowFormat, as_text
 from wfsync.store.layout import InstanceLayout, Table, Tenant, quoted
 from wfsync.store.scope import Scope
@@ -34,8 +35,10 @@ __all__ = [
     "lock_definitions",
     "lock_table_if_needed",
     "metadata_values",
+    "writable",
 ]
 
+_TIME_COLUMNS: Final = frozenset({"created_at", "updated_at", "published_at"})
 _ROWS_AT_ONCE: Final = 100
 """Workflows per round of plain INSERTs."""
 
@@ -169,17 +172,17 @@ class _Writing:
     def __init__(self, definitions: Table, versions: Table, scope: Scope, now: int) -> None:
         self.definitions, self.versions = definitions, versions
         self.workflows = self.written_versions = 0
-        self.fields = [f for f in METADATA_FIELDS if f.column in _writable(definitions)]
+        self.fields = [f for f in METADATA_FIELDS if f.column in writable(definitions)]
         shared: list[tuple[str, Kind, Any]] = [("created_at", "time", now), ("updated_at", "time", now)]
         if scope.column is not None:
             shared.insert(0, (scope.column, "uuid" if scope.type == "uuid" else "text", scope.value))
         of_definition: list[tuple[str, Kind]] = [("workflow_id", "uuid"), ("key", "text"), ("draft_version", "int")]
         of_definition += [("draft_definition", "jsonb"), ("status", "text")]
-        self.has_status = "status" in _writable(definitions)
-        self.has_version_id = "version_id" in _writable(versions)
+        self.has_status = "status" in writable(definitions)
+        self.has_version_id = "version_id" in writable(versions)
         of_version: list[tuple[str, Kind]] = [("workflow_id", "uuid"), ("version", "int"), ("definition_json", "jsonb")]
         of_version += [("payload_schema_json", "jsonb"), ("version_id", "uuid")]
-        self.has_schema = "payload_schema_json" in _writable(versions)
+        self.has_schema = "payload_schema_json" in writable(versions)
         self.definition_rows = _format(
             definitions, shared, [*of_definition, *((f.column, f.kind) for f in self.fields)]
         )
@@ -247,15 +250,19 @@ def _insert_plainly(conn: Connection, writing: _Writing, rows: Iterator[NewWorkf
     return taken
 
 
-def _writable(table: Table) -> frozenset[str]:
-    return frozenset(table.columns) - table.generated
+def writable(table: Table) -> frozenset[str]:
+    """The columns of ``table`` that wfsync may write: neither generated nor of a type that their values do not fit."""
+    unfit = {name for name in _TIME_COLUMNS & table.columns.keys() if table.columns[name] not in TIMES}
+    if table.columns.get("version_id") not in MAKES_IDS:
+        unfit.add("version_id")
+    return frozenset(table.columns) - table.generated - unfit
 
 
 def _format(table: Table, constants: list[tuple[str, Kind, Any]], varying: list[tuple[str, Kind]]) -> RowFormat:
-    writable = _writable(table)
-    present = [(name, kind, value) for name, kind, value in constants if name in writable]
+    written = writable(table)
+    present = [(name, kind, value) for name, kind, value in constants if name in written]
     columns = [Column(name, kind, table.columns[name]) for name, kind, _ in present]
-    columns += [Column(name, kind, table.columns[name]) for name, kind in varying if name in writable]
+    columns += [Column(name, kind, table.columns[name]) for name, kind in varying if name in written]
     return RowFormat(columns, [value for _, _, value in present])
 
 
