@@ -6,6 +6,7 @@ part in it, except for the layout ``wfsync``, which `wfsync.store.migrate.upgrad
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Literal, TypeAlias
@@ -211,11 +212,13 @@ class Databases:
     _templates: dict[str, str] = field(default_factory=dict)
     _made: list[str] = field(default_factory=list)
     _numbers: count[int] = field(default_factory=count)
+    _token: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+    """Several of these may share a server."""
 
     def __call__(self, layout: LayoutName = "wfsync") -> Database:
         """A fresh database in ``layout``; ``"empty"`` has no tables."""
         template = self._templates.get(layout) or self._template(layout)
-        name = f"t{next(self._numbers)}"
+        name = f"t{self._token}_{next(self._numbers)}"
         self.server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         self._made.append(name)
         return Database(name, layout, self.server)
@@ -226,7 +229,7 @@ class Databases:
             self.server.execute(f'DROP DATABASE IF EXISTS "{self._made.pop()}" WITH (FORCE)')
 
     def _template(self, layout: LayoutName) -> str:
-        name = f"template {layout}"
+        name = f"template {layout} {self._token}"
         self.server.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
         if layout == "wfsync":
             from wfsync.store.connection import connect
