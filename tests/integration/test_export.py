@@ -212,6 +212,29 @@ def test_unsound_published_definitions_come_and_go(work: Workplace) -> None:
     work.ok("plan", "--detailed-exitcode")
 
 
+def test_a_file_that_git_ignores_is_treated_like_any_other(work: Workplace) -> None:
+    """It is no bundle of the repository, but it stands where a new file would go."""
+    GitRepository.init(work.folder)
+    (work.folder / ".gitignore").write_text("ignored/\n")
+    work.ok("export", "sales.*", "--out", "ignored")
+    work.ok("export", "support.c", "--out", "ignored", "--format", "yaml")
+    odd = work.folder / "ignored/sales.a.json"
+    odd.write_text(json.dumps(json.loads(odd.read_bytes())))
+    commented = work.folder / "ignored/support.c.yaml"
+    commented.write_text("# mine\n" + commented.read_text().replace("support.c 1", "another name"))
+    files = work.files()
+    again = work.ok("export", "sales.*", "--out", "ignored")
+    assert again.stdout.startswith("Export: 0 written (0 new, 0 changed), 2 unchanged")
+    work.ok("export", "support.c", "--out", "ignored", "--format", "yaml")
+    assert work.files() == files
+    rename(work, "sales.a")
+    assert "~ ignored/sales.a.json  changed" in work.ok("export", "sales.*", "--out", "ignored").stdout
+    odd.unlink()
+    odd.symlink_to(work.folder / "elsewhere")
+    assert "REPOSITORY_SYMLINK" in work.fails(1, "export", "sales.*", "--out", "ignored").stderr
+    assert not (work.folder / "elsewhere").exists()
+
+
 # ------------------------------------------------------------------------------------------------------- one bundle
 
 

@@ -9,15 +9,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 
+from wfsync.bundle import fingerprint
+from wfsync.bundle.load import LoadOptions, load
 from wfsync.bundle.model import Workflow
 from wfsync.bundle.parse import Syntax
 from wfsync.errors import Conflict, DatabaseError, InputError, Place, Problem
-from wfsync.export.report import ExportItem, ExportReport, ExportState
+from wfsync.export.report import ExportItem, ExportReport
 from wfsync.export.tree import file_bytes
 from wfsync.plan.resolve import resolution
 from wfsync.repo.atomic import AtomicWriter
+from wfsync.repo.files import read_regular
 from wfsync.repo.layout import path_for, syntax_of
-from wfsync.repo.source import Entry
+from wfsync.repo.source import MAX_FILE_BYTES, Entry
 from wfsync.state.desired import DesiredState, Loading
 from wfsync.state.live import layout_notes, left_out, portable, reduce_row
 from wfsync.state.progress import Track, untracked
@@ -268,19 +271,29 @@ def _file(
     path = _path(workflow.key, present, request, to)
     entry = _entry(workflow.key, present)
     label = entry.label if entry is not None else os.path.relpath(f"{to.root}/{path}")
-    data = file_bytes([workflow], moment, syntax_of(path))
-    if entry is None:
-        state: ExportState = "created"
-        if os.path.isfile(f"{to.root}/{path}"):  # noqa: PTH113 - one of 10 000; ignored by git, so not among the entries
-            with open(f"{to.root}/{path}", "rb") as file:  # noqa: PTH123
-                old = file.read(len(data) + 1)
-            if old == data:
-                return ExportItem(workflow.key, label, "unchanged"), None, None
-            state = "updated"
-        return ExportItem(workflow.key, label, state), data, None
-    if syntax_of(path) == "yaml" and not request.drop_comments and _has_comments(present.text(entry.label)):
-        return ExportItem(workflow.key, label, "kept"), None, _comments(workflow.key, label)
+    syntax = syntax_of(path)
+    data = file_bytes([workflow], moment, syntax)
+    unlisted = _unlisted(f"{to.root}/{path}", label) if entry is None else None
+    if entry is None and unlisted is None:
+        return ExportItem(workflow.key, label, "created"), data, None
+    if unlisted is not None and _says(unlisted, syntax, label) == fingerprint.digest(workflow):
+        return ExportItem(workflow.key, label, "unchanged"), None, None
+    if syntax == "yaml" and not request.drop_comments:
+        old = unlisted if entry is None else present.text(entry.label)
+        if old is not None and _has_comments(old):
+            return ExportItem(workflow.key, label, "kept"), None, _comments(workflow.key, label)
     return ExportItem(workflow.key, label, "updated"), data, None
+
+
+def _unlisted(path: str, label: str) -> bytes | None:
+    """A file that stands where a new one would go: git ignores it, so it is no bundle of the repository."""
+    return read_regular(path, limit=MAX_FILE_BYTES, label=label) if os.path.lexists(path) else None
+
+
+def _says(data: bytes, syntax: Syntax, label: str) -> str | None:
+    """The digest of the one workflow in ``data``; None when that is no sound bundle."""
+    workflows = load(data, syntax, label, LoadOptions(definitions="warn")).workflows
+    return workflows[0].digest if workflows else None
 
 
 def _has_comments(data: bytes) -> bool:
