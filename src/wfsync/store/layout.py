@@ -176,14 +176,11 @@ def _describe(relations: Mapping[str, _Relation], indexes: Iterable[tuple[Any, .
     for name in (DEFINITIONS, VERSIONS, RUNS):
         if name in relations:
             problems += column_faults(relations[name].table, tenant)
-    hidden = [name for name, found in relations.items() if found.row_security]
-    notes = [
+    notes = tuple(
         f"{name} does not exist in the schema {definitions.schema}; it is read as empty"
         for name in (VERSIONS, RUNS)
         if name not in relations
-    ]
-    if hidden:
-        notes.append(f"row-level security is active for this role on {', '.join(hidden)}: rows may be hidden")
+    )
     return InstanceLayout(
         name=_name(definitions, tenant, own=BOOKKEEPING in relations),
         definitions=definitions,
@@ -191,9 +188,9 @@ def _describe(relations: Mapping[str, _Relation], indexes: Iterable[tuple[Any, .
         runs=relations[RUNS].table if RUNS in relations else None,
         tenant=tenant,
         key_is_unique=any(_forbids_equal_keys(columns, predicate, tenant) for columns, predicate in indexes),
-        row_security_active=bool(hidden),
+        row_security_active=any(found.row_security for found in relations.values()),
         problems=tuple(problems),
-        notes=tuple(notes),
+        notes=notes,
         unwritable=tuple(
             fault
             for name in (DEFINITIONS, VERSIONS)

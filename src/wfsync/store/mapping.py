@@ -14,13 +14,22 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from wfsync.bundle.canonical import canonical_bytes, compact_bytes, parse_exact
-from wfsync.bundle.model import MAX_DEPTH, MAX_KEY_LENGTH, METADATA_FIELDS, Json, JsonObject, PublishedVersion, Workflow
+from wfsync.bundle.canonical import compact_bytes
+from wfsync.bundle.model import (
+    MAX_KEY_LENGTH,
+    MAX_WORKFLOW_BYTES,
+    METADATA_FIELDS,
+    Json,
+    JsonObject,
+    PublishedVersion,
+    Workflow,
+)
 from wfsync.bundle.numbers import parse_number
 from wfsync.bundle.references import CALL_STEP, is_uuid, rewrite
 from wfsync.bundle.rules.keys import key_fault
 from wfsync.bundle.structure import DEFAULT_SCHEMA_MODE
 from wfsync.errors import DatabaseError, Problem
+from wfsync.store.documents import UNREADABLE, document, object_or_null
 from wfsync.store.instance import InstanceLayout
 from wfsync.store.moment import to_datetime
 from wfsync.store.reader import DEFAULTS, StoredWorkflow
@@ -37,10 +46,10 @@ _MAX_THRESHOLD: Final = Decimal("999.99")
 _NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CALL: Final = CALL_STEP.encode()
 """Looking for it in a text is much cheaper than a walk over the steps, and few definitions call another workflow."""
-_STRIDE: Final = 100
-_DIGITS_AHEAD: Final = re.compile(rb"[0-9]{3}")
-_LONG_NUMBER: Final = re.compile(rb"[0-9]{309}")
 _OBJECTS: Final = ("trigger", "retentionPolicyOverride")
+_NUMBERS: Final = ("concurrencyLimit", "failureRateMinRuns")
+_INT32: Final = 2**31 - 1
+_LARGEST: Final = f"a file may be ({MAX_WORKFLOW_BYTES >> 20} MiB)"
 _REQUIRED_TEXT: Final = ("name", "payloadSchemaRef")
 _FLAGS: Final = ("isSystem", "isVisible", "isPaused", "autoPauseOnFailure")
 
@@ -52,12 +61,15 @@ def to_workflow(stored: StoredWorkflow, keys_by_id: Mapping[str, str]) -> Workfl
     Raises `DatabaseError` (``INVALID_ROW``) with all faults when the row is no portable workflow.
     """
     faults: list[str] = []
+    if _size(stored) > MAX_WORKFLOW_BYTES:
+        # Not parsed either: it would take seconds to say nothing more
+        raise _invalid(stored, key_problem(stored.workflow_id, stored.key), [f"it is larger than {_LARGEST}"])
     target = _target(keys_by_id)
 
     def definition(data: bytes, above: int, where: str) -> JsonObject:
-        tree = _document(data, above, where, faults)
+        tree = document(data, above, where, faults)
         if not isinstance(tree, dict):
-            if tree is not _UNREADABLE:
+            if tree is not UNREADABLE:
                 faults.append(f"{where} is not an object")
             return {}
         tree.pop("id", None)
@@ -68,12 +80,13 @@ def to_workflow(stored: StoredWorkflow, keys_by_id: Mapping[str, str]) -> Workfl
     for row in stored.versions:
         where = f"version {row.version}"
         published = definition(row.definition, _ABOVE_VERSION, f"{where}: definition_json")
-        schema = _object_or_null(row.payload_schema, _ABOVE_VERSION, f"{where}: payload_schema_json", faults)
+        schema = object_or_null(row.payload_schema, _ABOVE_VERSION, f"{where}: payload_schema_json", faults)
         versions.append(PublishedVersion(row.version, published, schema))
     metadata = _metadata(stored.metadata, faults)
+    faults += _integers(stored)
     faults += _numbering(versions)
     problem = key_problem(stored.workflow_id, stored.key)
-    if problem is not None or faults or stored.key is None:
+    if problem is not None or faults or stored.key is None or stored.draft_version is None:
         raise _invalid(stored, problem, faults)
     return Workflow(stored.key, metadata, stored.draft_version, draft, tuple(versions))
 
@@ -145,10 +158,6 @@ def exported_at(stored: StoredWorkflow) -> datetime:
     return max((when for m in moments if (when := to_datetime(m)) is not None), default=_NO_TIME)
 
 
-_UNREADABLE: Final = object()
-"""Stands for a document whose fault has been noted."""
-
-
 def _target(keys_by_id: Mapping[str, str]) -> Callable[[str], str]:
     def key_of(text: str) -> str:
         key = keys_by_id.get(text)
@@ -162,67 +171,11 @@ def _target(keys_by_id: Mapping[str, str]) -> Callable[[str], str]:
     return key_of
 
 
-def _document(data: bytes, above: int, where: str, faults: list[str]) -> Json:
-    try:
-        tree = parse_exact(data)
-    except RecursionError:
-        faults.append(f"{where} is nested deeper than {MAX_DEPTH} levels")
-        return _UNREADABLE
-    except ValueError:
-        # jsonb is always valid JSON: what remains is a number that no double can hold, or nesting beyond the parser's.
-        faults.append(f"{where} has a number beyond binary64, or is nested deeper than {MAX_DEPTH} levels")
-        return _UNREADABLE
-    if _DIGITS_AHEAD.search(data[::_STRIDE]) and _LONG_NUMBER.search(data) and not _has_text(tree):
-        faults.append(f"{where} has a number beyond binary64")
-        return _UNREADABLE
-    if data.count(b"{") + data.count(b"[") > MAX_DEPTH - above and _is_deep(tree, MAX_DEPTH - above):
-        faults.append(f"{where} is nested deeper than a file may be ({MAX_DEPTH} levels)")
-        return _UNREADABLE
-    return tree
-
-
-def _has_text(tree: Json) -> bool:
-    """False when a number is beyond binary64: jsonb writes 1e400 with all its digits, which read as a large integer.
-
-    Asked only where 309 digits stand in a row, and that shows in every hundredth byte as three digits in a row.
-    """
-    try:
-        canonical_bytes(tree)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_deep(tree: Json, limit: int) -> bool:
-    level = [tree]
-    for _ in range(limit):
-        level = [v for node in level for v in _children(node) if isinstance(v, dict | list)]
-        if not level:
-            return False
-    return True
-
-
-def _children(node: Json) -> Iterator[Json]:
-    return iter(node.values() if isinstance(node, dict) else node if isinstance(node, list) else ())
-
-
-def _object_or_null(data: bytes | None, above: int, where: str, faults: list[str]) -> JsonObject | None:
-    """NULL and JSON's null are the same to a bundle."""
-    if data is None:
-        return None
-    tree = _document(data, above, where, faults)
-    if tree is None or isinstance(tree, dict):
-        return tree
-    if tree is not _UNREADABLE:
-        faults.append(f"{where} is neither an object nor null")
-    return None
-
-
 def _metadata(stored: Mapping[str, Any], faults: list[str]) -> dict[str, Json]:
     metadata = dict(stored)
     for name in _OBJECTS:
         if metadata[name] is not None:
-            metadata[name] = _object_or_null(metadata[name], _ABOVE_METADATA, name, faults)
+            metadata[name] = object_or_null(metadata[name], _ABOVE_METADATA, name, faults)
     faults += [f"{name} is missing or empty" for name in _REQUIRED_TEXT if not metadata[name]]
     faults += [f"{name} is NULL" for name in _FLAGS if metadata[name] is None]
     if metadata["payloadSchemaMode"] is None:
@@ -239,6 +192,22 @@ def _threshold(stored: Any, faults: list[str]) -> int | float:
         return parse_number(format(value, "f"))
     faults.append("failureRateThreshold is not 0 to 999.99 with at most two decimals")
     return 0
+
+
+def _size(stored: StoredWorkflow) -> int:
+    """How large the documents are: a file with them is larger still."""
+    return len(stored.draft) + sum(len(v.definition) + len(v.payload_schema or b"") for v in stored.versions)
+
+
+def _integers(stored: StoredWorkflow) -> Iterator[str]:
+    """Integers that an instance holds in wider columns than a file may fill."""
+    if stored.draft_version is None:
+        yield "draft_version is NULL"
+    values = {"draft_version": stored.draft_version} | {name: stored.metadata[name] for name in _NUMBERS}
+    values |= {f"version {row.version}": row.version for row in stored.versions}
+    for name, value in values.items():
+        if value is not None and not -_INT32 - 1 <= value <= _INT32:
+            yield f"{name} is outside of 32 bits"
 
 
 def _numbering(versions: list[PublishedVersion]) -> Iterator[str]:

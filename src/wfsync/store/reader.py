@@ -35,8 +35,9 @@ __all__ = ["DEFAULTS", "StoredVersion", "StoredWorkflow", "count_null_tenants", 
 
 _CHUNK: Final = 20
 _TIMES: Final = ("timestamp with time zone", "timestamp without time zone")
-_CASTS: Final = {"text": "text", "jsonb": "jsonb"}
-"""Kinds whose loader depends on the column's type; a column of another type (varchar, an enum, json) is cast."""
+_CASTS: Final = {"text": "text", "jsonb": "json", "numeric": "numeric"}
+"""Kinds whose loader depends on the column's type; a column of another type (varchar, an enum, real) is cast. What is
+json stays json: a cast to jsonb would fail, for all rows, where one has a text that jsonb does not take."""
 
 DEFAULTS: Final[Mapping[str, Any]] = {
     "payloadSchemaMode": "pinned",
@@ -49,6 +50,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
 }
 """What a layout's missing column means: the column's default in `database.md`, else NULL."""
 
+_NULL: Final = b"null"
 _METADATA_NAMES: Final = frozenset(f.name for f in METADATA_FIELDS)
 _DEFINITION_COLUMNS: Final = 6
 """Where a definition's own columns begin in a row; before them stand those that both tables share."""
@@ -62,7 +64,7 @@ class StoredVersion:
     """Empty where the layout has no such column."""
     version: int
     definition: bytes
-    """The jsonb's text."""
+    """The document's text; JSON's null for NULL, which a foreign instance may allow."""
     payload_schema: bytes | None
     published_at: Moment | None
 
@@ -75,9 +77,10 @@ class StoredWorkflow:
     key: str | None
     metadata: Mapping[str, Any]
     """By the names of a bundle; jsonb as bytes, numeric as Decimal (text for a default); not normalised."""
-    draft_version: int
+    draft_version: int | None
+    """None for NULL, which a foreign instance may allow."""
     draft: bytes
-    """The jsonb's text."""
+    """The document's text; JSON's null for NULL."""
     status: str
     updated_at: Moment | None
     updated_by: str | None
@@ -167,18 +170,29 @@ def _definition_columns(table: Table) -> tuple[tuple[str, str], ...]:
 
 def _value(table: Table, field: MetadataField) -> str:
     column = f"d.{quoted(field.column)}"
+    found = table.columns[field.column]
     wanted = _CASTS.get(field.kind)
-    return column if wanted in (None, table.columns[field.column]) else f"{column}::{wanted}"
+    as_it_is = wanted in (None, found) or (field.kind, found) == ("jsonb", "jsonb")
+    return column if as_it_is else f"{column}::{wanted}"
 
 
 def _time(table: Table, alias: str, column: str) -> str:
     return f"{alias}.{column}" if table.columns.get(column) in _TIMES else "NULL::timestamptz"
 
 
-def _json(table: Table, alias: str, column: str) -> str:
+def _json(table: Table, alias: str, column: str, wanted: str) -> str:
     if column not in table.columns:
-        return "NULL::jsonb"
-    return f"{alias}.{column}" + ("" if table.columns[column] == "jsonb" else "::jsonb")
+        return f"NULL::{wanted}"
+    return f"{alias}.{column}" + ("" if table.columns[column] == wanted else f"::{wanted}")
+
+
+def _document_type(definitions: Table, versions: Table | None) -> str:
+    """The type of the documents in the result: jsonb, unless one of the columns is not."""
+    types = {definitions.columns["draft_definition"]}
+    if versions:
+        names = {"definition_json", "payload_schema_json"} & versions.columns.keys()
+        types |= {versions.columns[name] for name in names}
+    return "jsonb" if types == {"jsonb"} else "json"
 
 
 def _statement(
@@ -186,10 +200,11 @@ def _statement(
 ) -> str:
     """Definitions (``version`` is NULL) and versions in one result, in order of id; casts stand above the sort."""
     values = "".join(f", {sql} AS {quoted(name)}" for name, sql in columns)
+    document = _document_type(definitions, versions)
     time_type = (versions.columns.get("published_at") if versions else None) or "timestamptz"
     rows = (
-        f"SELECT d.workflow_id, NULL::bigint AS version, {_json(definitions, 'd', 'draft_definition')} AS document,"
-        f" NULL::jsonb AS payload_schema, NULL::text AS version_id,"
+        f"SELECT d.workflow_id, NULL::bigint AS version, {_json(definitions, 'd', 'draft_definition', document)}"
+        f" AS document, NULL::{document} AS payload_schema, NULL::text AS version_id,"
         f" NULL::{time_type if time_type in _TIMES else 'timestamptz'} AS published_at{values}"
         f" FROM {definitions.qualified} d WHERE {scope.where('d')}"
     )
@@ -198,8 +213,9 @@ def _statement(
     if versions:
         version_id = "v.version_id::text" if "version_id" in versions.columns else "''::text"
         rows += (
-            f" UNION ALL SELECT v.workflow_id, v.version::bigint, {_json(versions, 'v', 'definition_json')},"
-            f" {_json(versions, 'v', 'payload_schema_json')},"
+            f" UNION ALL SELECT v.workflow_id, coalesce(v.version, 0)::bigint,"
+            f" {_json(versions, 'v', 'definition_json', document)},"
+            f" {_json(versions, 'v', 'payload_schema_json', document)},"
             f" {version_id}, {_time(versions, 'v', 'published_at')}{', NULL' * len(columns)}"
             f" FROM {versions.qualified} v WHERE {scope.where('v')}"
         )
@@ -224,7 +240,7 @@ def _workflows(rows: Iterator[tuple[Any, ...]], columns: tuple[tuple[str, str], 
             if row[1] is None:
                 definition = row
             else:
-                versions.append(StoredVersion(row[4], row[1], row[2], row[3], row[5]))
+                versions.append(StoredVersion(row[4], row[1], row[2] or _NULL, row[3], row[5]))
         if definition is None:  # an orphan, or its definition is another tenant's
             continue
         if len(versions) > 1:
@@ -236,7 +252,7 @@ def _workflows(rows: Iterator[tuple[Any, ...]], columns: tuple[tuple[str, str], 
             key,
             {**missing, **values} if missing else values,
             draft_version,
-            definition[2],
+            definition[2] or _NULL,
             status or ("published" if versions else "draft"),
             updated_at,
             updated_by,
