@@ -87,16 +87,3 @@ def test_a_revision_does_not_change(shop: Make, wanted: Callable[[LayoutName], d
         ended = subject.end(process)
     assert ended.code == 0, ended.stderr
     assert subject.digests() == wanted("A")
-
-
-def test_bytes_that_mean_the_same_are_no_change(shop: Make, wanted: Callable[[LayoutName], dict[str, str]]) -> None:
-    subject = shop("A")
-    with held(subject.database, apply_lock(subject.database)) as closed:
-        process = subject.start_apply()
-        subject.caught()
-        path = subject.path(NEW[0])
-        path.write_text(json.dumps(json.loads(path.read_bytes()), indent=7))
-        closed.open()
-        ended = subject.end(process)
-    assert ended.code == 0, ended.stderr
-    assert subject.digests() == wanted("A")

@@ -40,7 +40,6 @@ CHANGES = {
     "another draft": 'UPDATE workflow_definitions SET draft_definition = draft_definition || \'{"name": "Theirs"}\''
     f" WHERE key = '{_KEY}'",
     "another name": f"UPDATE workflow_definitions SET name = 'Theirs' WHERE key = '{_KEY}'",
-    "paused": f"UPDATE workflow_definitions SET is_paused = NOT is_paused WHERE key = '{_KEY}'",
     "another key": f"UPDATE workflow_definitions SET key = 'renamed' WHERE key = '{_KEY}'",
     "no key": f"UPDATE workflow_definitions SET key = NULL WHERE key = '{_KEY}'",
     "a version edited": 'UPDATE workflow_definition_versions SET definition_json = definition_json || \'{"name": "X"}\''

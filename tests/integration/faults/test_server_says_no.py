@@ -149,10 +149,8 @@ def limited(server: Server) -> str:
     [
         ("A", "replace", "workflow_definitions", "INSERT"),
         ("A", "replace", "workflow_definition_versions", "DELETE"),
-        ("A", "update", "workflow_definitions", "UPDATE"),
         ("B", "update", "workflow_definition_versions", "INSERT"),
         ("B", "replace", "workflow_definitions", "DELETE"),
-        ("wfsync", "replace", "workflow_definition_versions", "SELECT"),
         ("wfsync", "replace", "workflow_runs", "SELECT"),
     ],
 )

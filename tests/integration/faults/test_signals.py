@@ -35,15 +35,15 @@ def assert_true(subject: Subject, ended: Ended, number: signal.Signals, before: 
         assert ended.stdout == ""
 
 
-@pytest.mark.parametrize("number", STOPPED)
 @pytest.mark.parametrize(
-    ("layout", "mode", "place"),
+    ("layout", "mode", "place", "number"),
     [
-        ("A", "replace", "deleting"),
-        ("B", "replace", "copying definitions"),
-        ("wfsync", "update", "copied"),
-        ("A½", "update", "updating"),
-        ("B-Citus", "replace", "relinking"),
+        ("A", "replace", "deleting", signal.SIGTERM),
+        ("B", "replace", "copying definitions", signal.SIGTERM),
+        ("A", "update", "copying definitions", signal.SIGINT),
+        ("wfsync", "update", "copied", signal.SIGINT),
+        ("A½", "update", "updating", signal.SIGTERM),
+        ("B-Citus", "replace", "relinking", signal.SIGINT),
     ],
 )
 def test_inside_the_transaction(shop: Make, layout: LayoutName, mode: Mode, place: str, number: signal.Signals) -> None:
