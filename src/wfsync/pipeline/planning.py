@@ -18,7 +18,7 @@ from wfsync.state.desired import DesiredState, missing_dependencies, raise_if_wr
 from wfsync.state.live import Rows, portable, read_live, reduce_row
 from wfsync.state.progress import Track, untracked
 from wfsync.state.recognise import RECOGNISED, Recogniser
-from wfsync.store.cascade import Cascades, count
+from wfsync.store.cascade import count, count_versions
 from wfsync.store.connection import Connection, snapshot
 from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.mapping import to_workflow, unheld_metadata
@@ -80,7 +80,7 @@ def make_plan(
         decision = decide(desired.by_key, rows.state, options.overwrite, known.key_of)
         problems = (*_unheld_warning(unheld), *_check(desired, rows, known, decision))
         changes = _with_digests(conn, layout, tenant, decision.changes, rows.state)
-        changes, notes = _with_consequences(conn, layout, tenant, changes, options.overwrite)
+        changes, notes = _with_consequences(conn, layout, tenant, changes, rows.state, options.overwrite)
         if options.details:
             changes, more = _with_paths(conn, layout, tenant, changes, desired, rows.state, known)
             notes = (*notes, *more)
@@ -133,12 +133,18 @@ def _with_consequences(
     layout: InstanceLayout,
     tenant: Tenant | None,
     changes: Collection[Change],
+    live: LiveState,
     overwrite: Overwrite,
 ) -> tuple[tuple[Change, ...], tuple[Problem, ...]]:
-    """What the changes take with them: unfinished runs, and rows that go by cascade when a row is replaced."""
+    """What the changes take with them: unfinished runs, and rows that go by cascade when a row is replaced, or (in
+    place) when a version of it is deleted.
+    """
     ids = [c.workflow_id for c in changes if c.action == "overwrite" and c.workflow_id is not None]
     runs = active_runs(conn, layout, tenant, ids)
-    taken = count(conn, layout, tenant, ids) if overwrite == "replace" else Cascades()
+    if overwrite == "replace":
+        taken = count(conn, layout, tenant, ids)
+    else:
+        taken = count_versions(conn, layout, tenant, _dropped_versions(changes, live))
 
     def with_consequences(change: Change) -> Change:
         if change.action != "overwrite" or change.workflow_id is None:
@@ -149,6 +155,16 @@ def _with_consequences(
         return replace(change, active_runs=runs.get(change.workflow_id, {}), cascades=cascades)
 
     return tuple(map(with_consequences, changes)), taken.problems
+
+
+def _dropped_versions(changes: Collection[Change], live: LiveState) -> dict[str, frozenset[int]]:
+    """Versions that an overwrite in place deletes, by ``workflow_id``."""
+    return {
+        row.workflow_id: dropped
+        for change in changes
+        if change.action == "overwrite" and (row := live.by_key.get(change.key)) is not None
+        if (dropped := frozenset(row.versions) - frozenset(change.versions))
+    }
 
 
 def _with_paths(

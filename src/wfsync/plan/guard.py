@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from wfsync.plan.change import Blocked, Change
+from wfsync.plan.change import Blocked, CascadeCount, Change
 
 __all__ = ["Consent", "refusals"]
 
@@ -50,6 +50,11 @@ def _conflict(key: str, workflow_id: str | None, message: str) -> Blocked:
     )
 
 
+def _rows(cascade: CascadeCount) -> str:
+    number = f"{'more than ' * cascade.capped}{cascade.rows}"
+    return f"{number} row{'s' * (cascade.rows != 1)}"
+
+
 def _refusals(
     changes: tuple[Change, ...],
     ambiguous: Mapping[str, tuple[str, ...]],
@@ -88,8 +93,9 @@ def _refusals(
             if cascade.effect == "blocked":
                 yield Blocked(
                     "CASCADE_BLOCKED",
-                    f"{cascade.rows} rows of {cascade.table} refer to it and forbid deleting it",
+                    f"a foreign key of {cascade.table} ({_rows(cascade)}) forbids deleting it or a version of it",
                     key=change.key,
-                    hint="use --overwrite update, which keeps the row, or remove the referring rows first",
+                    hint="remove the referring rows first, or use --overwrite update, which keeps the row and every"
+                    " version that the file has",
                     details={"workflowKey": change.key, "table": cascade.table, "rows": cascade.rows},
                 )

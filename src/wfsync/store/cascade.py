@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from wfsync.errors import Problem
-from wfsync.store.cascade_sql import Query, RowSet, compose
+from wfsync.store.cascade_sql import Query, RowSet, compose, compose_versions
 from wfsync.store.foreign_keys import ForeignKey, reachable
 from wfsync.store.layout import InstanceLayout, Table, Tenant
 from wfsync.store.scope import Scope
@@ -20,7 +20,7 @@ from wfsync.store.scope import Scope
 if TYPE_CHECKING:
     from wfsync.store.session import Connection
 
-__all__ = ["Cascade", "Cascades", "Effect", "count"]
+__all__ = ["Cascade", "Cascades", "Effect", "count", "count_versions"]
 
 Effect: TypeAlias = Literal["deleted", "detached", "blocked"]
 
@@ -74,11 +74,38 @@ def count(
     tables = [definitions] + ([layout.versions] if layout.versions else [])
     keys = reachable(conn, [t.oid for t in tables], layout.tenant.name if layout.tenant else None)
     query = compose(definitions, layout.versions, keys, Scope.of(layout, tenant), limit)
+    return _counted(conn, definitions, query, query.scope.params(ids=list(ids)), limit)
+
+
+def count_versions(
+    conn: Connection,
+    layout: InstanceLayout,
+    tenant: Tenant | None,
+    numbers: Mapping[str, Collection[int]],
+    *,
+    limit: int = LIMIT,
+) -> Cascades:
+    """The same for deleting single versions, ``workflow_id`` → numbers, of workflows that stay; those are not counted
+    themselves.
+    """
+    versions = layout.versions
+    pairs = [(workflow_id, number) for workflow_id, of_it in numbers.items() for number in of_it]
+    if versions is None or not pairs:
+        return Cascades()
+    keys = reachable(conn, [versions.oid], layout.tenant.name if layout.tenant else None)
+    if not keys:
+        return Cascades()
+    query = compose_versions(versions, keys, Scope.of(layout, tenant), limit)
+    params = query.scope.params(ids=[i for i, _ in pairs], numbers=[n for _, n in pairs])
+    return _counted(conn, versions, query, params, limit)
+
+
+def _counted(conn: Connection, root: Table, query: Query, params: Mapping[str, Any], limit: int) -> Cascades:
     totals: dict[int, int] = {}
     of_workflow: dict[str, dict[int, int]] = {}
     # Compiling the statement would take longer than running it. Local to the transaction, or to nothing outside of one.
     conn.execute("SELECT pg_catalog.set_config('jit', 'off', true)")
-    for number, workflow_id, rows in conn.execute(query.sql, query.scope.params(ids=list(ids))):
+    for number, workflow_id, rows in conn.execute(query.sql, params):
         if workflow_id is None:
             totals[number] = rows
         else:
@@ -86,9 +113,9 @@ def count(
     capped = _capped(query, of_workflow.values(), limit)
     sets = {s.number: s for s in query.sets if s.reported}
     return Cascades(
-        totals=_cascades(sets, totals, capped, limit, definitions),
-        by_workflow={w: _cascades(sets, counts, capped, limit, definitions) for w, counts in of_workflow.items()},
-        problems=(*_unindexed(query, totals, definitions), *_uncounted(query, totals, definitions)),
+        totals=_cascades(sets, totals, capped, limit, root),
+        by_workflow={w: _cascades(sets, counts, capped, limit, root) for w, counts in of_workflow.items()},
+        problems=(*_unindexed(query, totals, root), *_uncounted(query, totals, root)),
     )
 
 

@@ -20,7 +20,7 @@ from wfsync.store.layout import Table, quoted
 from wfsync.store.scope import Scope
 from wfsync.store.strong_components import strong_components
 
-__all__ = ["Query", "RowSet", "compose"]
+__all__ = ["Query", "RowSet", "compose", "compose_versions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class RowSet:
     parents: frozenset[int]
     """Numbers of the sets that it is derived from."""
     reported: bool = True
-    """False for the definitions themselves, which are counted only because others depend on it."""
+    """False for the rows that are deleted on purpose, which are counted only because others depend on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,16 @@ def compose(definitions: Table, versions: Table | None, keys: Iterable[ForeignKe
 
     Tables that this role may not read are left out, with what hangs on them; `Query.keys` still names them.
     """
-    return _Composer(definitions, versions, tuple(keys), scope, limit).query()
+    return _Composer(definitions, versions, tuple(keys), scope, limit, scope.ids(definitions, "x")).query()
+
+
+def compose_versions(versions: Table, keys: Iterable[ForeignKey], scope: Scope, limit: int) -> Query:
+    """Likewise for deleting single versions: those of the parameters ``ids`` and ``numbers``, which go in pairs."""
+    chosen = (
+        f"(x.workflow_id, x.version::bigint) IN (SELECT * FROM ROWS FROM ("
+        f"pg_catalog.unnest(%(ids)s::{versions.columns['workflow_id']}[]), pg_catalog.unnest(%(numbers)s::bigint[])))"
+    )
+    return _Composer(versions, None, tuple(keys), scope, limit, chosen).query()
 
 
 @dataclass(slots=True)
@@ -72,20 +81,28 @@ class _Node:
 
 class _Composer:
     def __init__(
-        self, definitions: Table, versions: Table | None, keys: tuple[ForeignKey, ...], scope: Scope, limit: int
+        self,
+        root: Table,
+        versions: Table | None,
+        keys: tuple[ForeignKey, ...],
+        scope: Scope,
+        limit: int,
+        chosen: str,
     ) -> None:
-        self.definitions, self.versions, self.scope = definitions, versions, scope
+        self.root, self.scope = root, scope
+        self.chosen = chosen
+        """A condition on the rows ``x`` of ``root`` that are deleted on purpose."""
         self.all_keys = keys
         self.keys = [k for k in keys if k.child.readable]
         if versions is not None:
             # wfsync deletes them itself: a foreign key that would refuse never gets to it.
-            between = [k for k in self.keys if k.child.oid == versions.oid and k.parent == definitions.oid]
+            between = [k for k in self.keys if k.child.oid == versions.oid and k.parent == root.oid]
             if not any(k.on_delete == "cascade" for k in between):
                 self.keys = [k for k in self.keys if k not in between]
-                self.keys.append(_explicit(definitions, versions, scope, between))
+                self.keys.append(_explicit(root, versions, scope, between))
         self.rows = limit + 1
         self.limit = f"LIMIT {self.rows:d}"
-        self.nodes: dict[int, _Node] = {definitions.oid: _Node(_relation(definitions))}
+        self.nodes: dict[int, _Node] = {root.oid: _Node(_relation(root))}
         self.numbers: dict[int, int] = {}
         self.shared: dict[int, bool] = {}
         """Whether a row of a table's set may belong to two workflows, and so needs a DISTINCT to be counted once."""
@@ -104,7 +121,7 @@ class _Composer:
         return Query(sql, self.scope, tuple(self.sets), self.all_keys, dict(self.numbers))
 
     def _find_nodes(self) -> None:
-        pending = [self.definitions.oid]
+        pending = [self.root.oid]
         while pending:
             oid = pending.pop()
             for key in self._leaving(oid, "cascade"):
@@ -141,7 +158,7 @@ class _Composer:
         for oid in component:
             node, number = self.nodes[oid], self.numbers[oid]
             self.shared[oid] = shared
-            is_root = oid == self.definitions.oid
+            is_root = oid == self.root.oid
             self.sets.append(
                 RowSet(
                     number, node.relation, "deleted", tuple(node.incoming), parents, not is_root or bool(node.incoming)
@@ -151,7 +168,7 @@ class _Composer:
     def _one_table(self, oid: int) -> None:
         node, name = self.nodes[oid], f"d{self.numbers[oid]}"
         entering = [self._joined(k) for k in node.incoming if k.parent != oid]
-        if oid == self.definitions.oid:
+        if oid == self.root.oid:
             entering.insert(0, self._base(self._columns(oid, "x")))
         own = [k for k in node.incoming if k.parent == oid]
         if own:
@@ -166,7 +183,7 @@ class _Composer:
     def _circle(self, component: Sequence[int]) -> None:
         inside = set(component)
         first = self.numbers[component[0]]
-        start = [self._base(f", {self.numbers[oid]} AS node") for oid in component if oid == self.definitions.oid]
+        start = [self._base(f", {self.numbers[oid]} AS node") for oid in component if oid == self.root.oid]
         start += [
             self._joined(k, f", {self.numbers[oid]} AS node")
             for oid in component
@@ -195,10 +212,10 @@ class _Composer:
             )
 
     def _base(self, more: str) -> str:
-        """The definitions that are deleted on purpose."""
+        """The rows that are deleted on purpose."""
         return (
-            f"SELECT x.workflow_id AS root, x.tableoid AS t, x.ctid AS c{more} FROM {self.definitions.qualified} x"
-            f" WHERE {self.scope.where('x')} AND {self.scope.ids(self.definitions, 'x')}"
+            f"SELECT x.workflow_id AS root, x.tableoid AS t, x.ctid AS c{more} FROM {self.root.qualified} x"
+            f" WHERE {self.scope.where('x')} AND {self.chosen}"
         )
 
     def _joined(self, key: ForeignKey, more: str | None = None) -> str:
@@ -243,11 +260,11 @@ class _Composer:
     def _counts(self, row_set: RowSet) -> Iterable[str]:
         number = row_set.number
         rows = f"d{number}"
-        if row_set.relation.oid == self.definitions.oid and row_set.effect == "deleted":
+        if row_set.relation.oid == self.root.oid and row_set.effect == "deleted":
             if not row_set.reported:
                 yield f"SELECT {number}, NULL::text, count(*) FROM {rows}"
                 return
-            # Only definitions that go along, not those that were asked for.
+            # Only rows that go along, not those that were asked for.
             asked = f"SELECT FROM ({self._base('')}) b WHERE b.t = x.t AND b.c = x.c"
             rows = f"(SELECT * FROM {rows} x WHERE NOT EXISTS ({asked}))"
         yield f"SELECT {number}, root::text, count(*) FROM {rows} n GROUP BY root"

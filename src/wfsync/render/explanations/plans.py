@@ -37,8 +37,10 @@ PLANS: Final = Chapter(
         Explanation(
             "CASCADE_BLOCKED",
             4,
-            "Rows of another table refer to the workflow and forbid deleting it. `replace` deletes and inserts again.",
-            "Use --overwrite update, which keeps the row, or remove the referring rows first.",
+            "Rows of another table refer to the workflow, or to a published version of it, and forbid deleting it."
+            " `replace` deletes and inserts again; `update` deletes versions that the file does not have.",
+            "Remove the referring rows first, or use --overwrite update, which keeps the row and every version that"
+            " the file has.",
         ),
         Explanation(
             "ROW_SECURITY",
