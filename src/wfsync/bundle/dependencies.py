@@ -11,6 +11,7 @@ from wfsync.bundle.steps import Steps, steps_of
 __all__ = ["Dependencies", "declared", "derive"]
 
 _CONTROL = "control."
+_ACTION = "action.call"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ def derive(
     """
     actions: set[tuple[str, int]] = set()
     node_types: set[str] = set()
+    calls_action = False
     refs: set[Json] = {metadata.get("payloadSchemaRef"), metadata.get("pinnedPayloadSchemaRef")}
     refs.add(_source_ref(metadata.get("trigger")))
     for definition in definitions:
@@ -58,17 +60,20 @@ def derive(
     for found in steps if steps is not None else map(steps_of, definitions):
         for step in found:
             kind = step.get("type")
-            if type(kind) is str:
+            if kind == _ACTION:
+                calls_action = True
+                config = step.get("config")
+                if type(config) is dict:
+                    action, version = config.get("actionId"), config.get("version")
+                    if type(action) is str and type(version) is int and version > 0:
+                        actions.add((action, version))
+            elif type(kind) is str:
                 node_types.add(kind)
-                if kind == "action.call":
-                    config = step.get("config")
-                    if type(config) is dict:
-                        action, version = config.get("actionId"), config.get("version")
-                        if type(action) is str and type(version) is int and version > 0:
-                            actions.add((action, version))
     refs.discard(None)
     refs.discard("")
     node_types.discard("")
+    if calls_action:
+        node_types.add(_ACTION)
     nodes = tuple(sorted(kind for kind in node_types if not kind.startswith(_CONTROL)))
     return Dependencies(tuple(sorted(actions)), nodes, tuple(sorted(refs)))
 

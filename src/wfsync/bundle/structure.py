@@ -41,7 +41,9 @@ def without_id(definition: JsonObject) -> JsonObject:
     """``definition`` without its ``id``; the argument is not changed."""
     if "id" not in definition:
         return definition
-    return {name: value for name, value in definition.items() if name != "id"}
+    rest = definition.copy()
+    del rest["id"]
+    return rest
 
 
 def to_tree(workflow: Workflow, definition_id: str | None, dependencies: Dependencies | None = None) -> JsonObject:

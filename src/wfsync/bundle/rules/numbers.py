@@ -44,6 +44,8 @@ def check(workflow: JsonObject) -> Iterator[Fault]:
 
 
 def _fits(threshold: Json) -> bool:
+    if type(threshold) is float:  # a plain one, as most are: exact, because round() rounds the decimal that it denotes
+        return 0 <= threshold <= float(_MAXIMUM) and round(threshold, _DECIMALS) == threshold
     text = threshold if isinstance(threshold, str) else canonical_number(threshold)
     if len(text) > _LONGEST or _NUMBER.fullmatch(text) is None:
         return False
