@@ -18,6 +18,7 @@ from wfsync.plan.model import Plan
 from wfsync.plan.resolve import Resolution
 from wfsync.plan.state import LiveState
 from wfsync.state.desired import DesiredState
+from wfsync.state.flow import Flow
 from wfsync.state.progress import Track, untracked
 from wfsync.store import rewrite as rows
 from wfsync.store.connection import Connection, advisory_lock, write_transaction
@@ -68,7 +69,7 @@ def execute(
     moved = _moved(work, ids)
     documents = _Documents(work, ids)
     try:
-        with write_transaction(conn, options.lock_timeout, options.on_commit):
+        with documents.inserts() as new, write_transaction(conn, options.lock_timeout, options.on_commit):
             advisory_lock(conn, layout, tenant)
             lock_table_if_needed(conn, layout)
             lock_definitions(conn, layout, tenant, [c.workflow_id for c in changes if c.workflow_id is not None])
@@ -77,7 +78,7 @@ def execute(
             if not options.consent.allow_running:
                 require_no_runs(conn, layout, tenant, changes)
             rows.delete(conn, layout, tenant, list(moved))
-            inserted = insert(conn, layout, tenant, options.track(documents.inserts(), "creating", None))
+            inserted = insert(conn, layout, tenant, options.track(new, "creating", None))
             updated = rows.update(conn, layout, tenant, options.track(documents.updates(), "overwriting", None))
             rows.relink(conn, layout, tenant, _relinks(stored, moved))
     except DatabaseError as error:
@@ -131,12 +132,12 @@ class _Documents:
                         found[key] = self.ids[key]
         return found
 
-    def inserts(self) -> Iterator[NewWorkflow]:
-        """Creates, and overwrites that get a new id."""
+    def inserts(self) -> Flow[Change, NewWorkflow]:
+        """Creates, and overwrites that get a new id; made in other processes while the server writes."""
         replace = self.work.plan.overwrite == "replace"
-        for change in self._in_files():
-            if change.action == "create" or (change.action == "overwrite" and replace):
-                yield self._row(change)
+        new = [c for c in self._in_files() if c.action == "create" or (c.action == "overwrite" and replace)]
+        # A document that is held is parsed once for all of its workflows; that is not done twice
+        return Flow(new, self._row, jobs=1 if self.work.desired.documents else None)
 
     def updates(self) -> Iterator[rows.UpdateWorkflow]:
         """Overwrites that keep their id."""

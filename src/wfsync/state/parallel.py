@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.process import BaseProcess
 from typing import IO, Any, Final, Generic, TypeVar
 
-__all__ = ["Ahead"]
+__all__ = ["Ahead", "worthwhile_jobs"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -37,7 +37,7 @@ class Ahead(Generic[Item, Result]):
         self._items = items
         self._work = work
         self._children: list[tuple[BaseProcess, IO[bytes]]] = []
-        count = _jobs(len(items)) if jobs is None else jobs
+        count = worthwhile_jobs(len(items)) if jobs is None else jobs
         if count > 1:
             self._fork(count)
 
@@ -74,7 +74,8 @@ class Ahead(Generic[Item, Result]):
             self._children.append((process, file))
 
 
-def _jobs(items: int) -> int:
+def worthwhile_jobs(items: int) -> int:
+    """In how many processes to work on so many items; 1: in this one."""
     if items < _WORTH_A_PROCESS or "fork" not in multiprocessing.get_all_start_methods():
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
