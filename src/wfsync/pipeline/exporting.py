@@ -22,7 +22,7 @@ from wfsync.repo.files import read_regular
 from wfsync.repo.layout import path_for, syntax_of
 from wfsync.repo.source import MAX_FILE_BYTES, Entry
 from wfsync.state.desired import DesiredState, Loading
-from wfsync.state.live import layout_notes, left_out, portable, reduce_row
+from wfsync.state.live import layout_notes, left_out, portable, reduce_row, without_tenant
 from wfsync.state.progress import Track, untracked
 from wfsync.state.recognise import Recogniser
 from wfsync.store.connection import Connection, snapshot
@@ -171,9 +171,7 @@ def _choose(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, pat
             problems.append(problem)
     unowned = count_null_tenants(conn, layout)
     if unowned:
-        problems.append(
-            Problem(code="NULL_TENANT", severity="warning", message=f"{unowned} workflows belong to no tenant (NULL)")
-        )
+        problems.append(without_tenant(unowned))
     wanted = {key for key in rows if not patterns or any(fnmatchcase(key, p) for p in patterns)}
     _refuse_unknown(patterns, rows, problems)
     ambiguous = {key: rows[key] for key in sorted(wanted) if len(rows[key]) > 1}

@@ -23,7 +23,7 @@ from wfsync.store.mapping import key_problem, to_workflow
 from wfsync.store.moment import rfc3339, to_datetime
 from wfsync.store.reader import StoredWorkflow, count_null_tenants, read_ids, stream
 
-__all__ = ["Rows", "layout_notes", "left_out", "portable", "read_live", "reduce_row", "stored_calls"]
+__all__ = ["Rows", "layout_notes", "left_out", "portable", "read_live", "reduce_row", "stored_calls", "without_tenant"]
 
 _NOTHING: Mapping[str, str] = {}
 
@@ -63,7 +63,7 @@ def read_live(
             keys_by_id[workflow_id] = key
     unowned = count_null_tenants(conn, layout)
     if unowned:
-        notes.append(_without_tenant(unowned))
+        notes.append(without_tenant(unowned))
     sound: list[Live] = []
     keyless: list[Live] = []
     for stored in track(stream(conn, layout, tenant), "reading the database", len(keys_by_id)):
@@ -157,9 +157,11 @@ def _raw_digest(stored: StoredWorkflow) -> str:
     return content.hexdigest()
 
 
-def _without_tenant(count: int) -> Problem:
+def without_tenant(count: int) -> Problem:
+    """The warning that ``count`` rows belong to nobody."""
+    belong = "workflow of the database belongs" if count == 1 else "workflows of the database belong"
     return Problem(
         code="NULL_TENANT",
         severity="warning",
-        message=f"{count} workflow{'s' * (count != 1)} of the database belong to no tenant (NULL); they are left alone",
+        message=f"{count} {belong} to no tenant (NULL); {'it is' if count == 1 else 'they are'} left alone",
     )

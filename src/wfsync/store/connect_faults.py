@@ -103,6 +103,12 @@ _RULES: Final = (
         "Check its name, and PGSERVICEFILE or ~/.pg_service.conf.",
     ),
     _Rule(
+        r"configuration parameter|invalid value for parameter|invalid command-line argument for server process",
+        "INVALID_DATABASE_URL",
+        "{place} does not take a setting in the options of the database URL: {reason}",
+        "Correct options=-c name=value in the URL (or PGOPTIONS).",
+    ),
+    _Rule(
         r"^(?:connection failed: |connection is bad: |error connecting: )?invalid ",
         "INVALID_DATABASE_URL",
         "the database URL of {place} has an option with a value that libpq does not know: {reason}",
@@ -146,12 +152,12 @@ def explain_refusal(error: psycopg.Error, target: Target) -> WfsyncError:
         "place": place(target),
         "user": user_of(target),
         "database": target.parameters().get("dbname", "…"),
-        "reason": re.split(r"(?:failed|bad): ", text)[-1],
+        "reason": re.split(r"(?:failed|bad): (?:FATAL: +)?", text)[-1],
     }
     for rule in _RULES:
         if re.search(rule.pattern, words, re.IGNORECASE):
             kind = ConfigError if rule.code == "INVALID_DATABASE_URL" else DatabaseError
             return kind(rule.message.format(**names), code=rule.code, hint=rule.hint.format(**names))
     return DatabaseError(
-        f"no session on {names['place']}: {text}", code="CONNECTION_FAILED", hint="See the server's log."
+        f"no session on {names['place']}: {names['reason']}", code="CONNECTION_FAILED", hint="See the server's log."
     )
