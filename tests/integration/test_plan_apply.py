@@ -14,7 +14,7 @@ import pytest
 
 from command_line import CommandLine, Result
 from corpus_edits import JsonObject
-from databases import LAYOUTS, Databases, LayoutName
+from databases import Databases, LayoutName
 from small_bundles import bundle, call, set_state
 from workplace import Workplace
 
@@ -183,7 +183,7 @@ def test_without_force_nothing_is_written_and_every_conflict_is_named(changed: W
     assert changed.everything() == rows
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", ["wfsync", "A½", "B"])
 def test_replace_deletes_the_row_and_its_runs_and_says_so(place: Any, layout: LayoutName) -> None:
     work = changing(place(layout))
     ids = work.ids()
@@ -210,7 +210,7 @@ def test_replace_deletes_the_row_and_its_runs_and_says_so(place: Any, layout: La
     assert not old & {row["version_id"] for row in work.everything()["workflow_definition_versions"]}
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", ["wfsync", "A½", "B"])
 def test_update_keeps_ids_runs_and_equal_versions(place: Any, layout: LayoutName) -> None:
     work = place(layout)
     work.write(bundle("a", versions={1: [set_state("ONE")], 2: [set_state("TWO")], 3: [set_state("THREE")]}))

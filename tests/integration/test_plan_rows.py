@@ -167,6 +167,8 @@ def test_a_key_that_two_rows_have_stops_only_a_plan_that_touches_it(place: Any) 
     assert [(block["code"], block["key"], block["details"]["workflowIds"]) for block in blocks] == [
         ("AMBIGUOUS_KEY", "twin", twins)
     ]
+    work.write(bundle("a"))
+    work.fails(2, "plan", "--detailed-exitcode")
     refused = work.fails(3, "apply", "--force", "--format", "json").json()
     assert [(error["code"], error["key"]) for error in refused["errors"]] == [("AMBIGUOUS_KEY", "twin")]
     assert f"2 rows have this key: {', '.join(twins)}" in refused["errors"][0]["message"]

@@ -77,7 +77,7 @@ def plan(
     with _planned(app, request, Consent()) as (_, planned):
         made = planned.plan
     _show(app, made, form, outputs)
-    return exit_codes.PENDING if detailed_exitcode and made.summary().pending else exit_codes.OK
+    return exit_codes.PENDING if detailed_exitcode and (made.summary().pending or made.blocks) else exit_codes.OK
 
 
 @click.command()
