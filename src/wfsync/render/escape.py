@@ -23,6 +23,8 @@ __all__ = [
     "json_text",
     "markdown_text",
     "plain",
+    "raw_json",
+    "safe_json",
 ]
 
 # What is not seen, or changes what is seen: C0 and C1 controls, soft hyphen, bidirectional marks and overrides,
@@ -50,12 +52,17 @@ def plain(text: str) -> str:
 
 def json_text(value: Json) -> str:
     """A value as JSON on one line, safe for a terminal: the text is quoted, and still is JSON."""
-    return _safe_json(json.dumps(value, ensure_ascii=False, separators=(", ", ": ")))
+    return safe_json(raw_json(value))
+
+
+def raw_json(value: Json) -> str:
+    """A value as JSON on one line, to be cut and then made safe by `safe_json`: that costs a second for 3 MB."""
+    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
 
 
 def json_document(value: Json) -> str:
     r"""A whole JSON document, indented, one newline at the end; what cannot be seen stands as ``\uXXXX``."""
-    return _safe_json(json.dumps(value, ensure_ascii=False, indent=2), keep="\n") + "\n"
+    return safe_json(json.dumps(value, ensure_ascii=False, indent=2), keep="\n") + "\n"
 
 
 def github_data(text: str) -> str:
@@ -114,7 +121,9 @@ def _literally(character: str) -> str:
     return f"&{ {'<': 'lt', '>': 'gt', '&': 'amp'}[character] };" if character in "<>&" else f"\\{character}"
 
 
-def _safe_json(text: str, keep: str = "") -> str:
+def safe_json(text: str, keep: str = "") -> str:
+    r"""JSON text, or a part of one, with what cannot be seen (but ``keep``) as ``\uXXXX``; different texts stay so."""
+
     def escape(found: re.Match[str]) -> str:
         character = found.group()
         if character in keep:

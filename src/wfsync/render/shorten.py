@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wfsync.bundle.model import Json
-from wfsync.render.escape import json_text
+from wfsync.render.escape import raw_json, safe_json
 
 __all__ = ["shorten", "value_pair", "value_text"]
 
@@ -22,12 +22,16 @@ def shorten(text: str, limit: int) -> str:
 
 def value_text(value: Json, limit: int) -> str:
     """One value as JSON, shortened."""
-    return shorten(json_text(value), limit)
+    return safe_json(shorten(raw_json(value), limit))
 
 
 def value_pair(old: Json, new: Json, limit: int) -> tuple[str, str]:
     """Two different values as JSON, shortened around their first difference, so that they never read the same."""
-    left, right = json_text(old), json_text(new)
+    left, right = _shortened(raw_json(old), raw_json(new), limit)
+    return safe_json(left), safe_json(right)
+
+
+def _shortened(left: str, right: str, limit: int) -> tuple[str, str]:
     if len(left) <= limit and len(right) <= limit:
         return left, right
     short_left, short_right = shorten(left, limit), shorten(right, limit)
