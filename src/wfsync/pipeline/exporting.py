@@ -22,7 +22,7 @@ from wfsync.repo.files import read_regular
 from wfsync.repo.layout import path_for, syntax_of
 from wfsync.repo.source import MAX_FILE_BYTES, Entry
 from wfsync.state.desired import DesiredState, Loading
-from wfsync.state.live import layout_notes, left_out, portable, reduce_row, without_tenant
+from wfsync.state.live import layout_notes, left_out, portable, reduce_rows, without_tenant
 from wfsync.state.progress import Track, untracked
 from wfsync.state.recognise import Recogniser
 from wfsync.store.connection import Connection, snapshot
@@ -226,11 +226,8 @@ def _digests(
     conn: Connection, layout: InstanceLayout, tenant: Tenant | None, chosen: _Chosen, recogniser: Recogniser
 ) -> dict[str, str]:
     rows = stream(conn, layout, tenant, ids=None if chosen.everything else sorted(chosen.ids))
-    return {
-        row.workflow_id: reduce_row(row, chosen.keys_by_id, recogniser)[0].digest
-        for row in rows
-        if row.workflow_id in chosen.ids
-    }
+    wanted = (row for row in rows if row.workflow_id in chosen.ids)
+    return {row.workflow_id: row.digest for row, _ in reduce_rows(wanted, chosen.keys_by_id, recogniser)}
 
 
 def _stream(

@@ -6,18 +6,14 @@ them works at the same time: each child writes into a pipe and waits while it is
 
 from __future__ import annotations
 
-import gc
-import multiprocessing
 import os
 import pickle
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import IO, Any, Final, Generic, Self, TypeVar
 
-from wfsync.state.parallel import worthwhile_jobs
+from wfsync.state.workers import become_worker, pipe, start_worker, worthwhile_jobs
 
 __all__ = ["Flow"]
 
@@ -25,9 +21,6 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _BATCH: Final = 16
-_PIPE_BYTES: Final = 1 << 20
-"""Asked of the system, which gives 64 KB unasked: room for a child to go on while its results are waited for."""
-_F_SETPIPE_SZ: Final = 1031
 
 
 class Flow(Generic[Item, Result]):
@@ -63,9 +56,9 @@ class Flow(Generic[Item, Result]):
             yield from map(self._work, self._items)
             return
         for number in range(-(-len(self._items) // _BATCH)):
-            process, pipe = self._children[number % len(self._children)]
+            process, results = self._children[number % len(self._children)]
             try:
-                batch = pickle.load(pipe)  # noqa: S301 - our own child wrote it, into a pipe that nobody else has
+                batch = pickle.load(results)  # noqa: S301 - our own child wrote it, into a pipe that nobody else has
             except EOFError:
                 process.join()
                 raise RuntimeError(f"a worker process ended early (exit code {process.exitcode})") from None
@@ -75,30 +68,26 @@ class Flow(Generic[Item, Result]):
 
     def close(self) -> None:
         """Stop what still runs; safe to call more than once."""
-        for process, pipe in self._children:
+        for process, results in self._children:
             if process.is_alive():
                 process.kill()
             process.join()
-            pipe.close()
+            results.close()
         self._children = []
 
     def _fork(self, count: int) -> None:
-        context = multiprocessing.get_context("fork")
         for number in range(count):
-            receiving, sending = os.pipe()
-            _enlarge(sending)
-            pipe = open(receiving, "rb")  # noqa: SIM115, PTH123 - closed by close()
+            receiving, sending = pipe()
+            results = open(receiving, "rb")  # noqa: SIM115, PTH123 - closed by close()
             others = [earlier.fileno() for _, earlier in self._children]
-            arguments = (self._items, self._work, number, count, sending, [receiving, *others])
-            process = context.Process(target=_child, args=arguments, daemon=True)
             try:
-                process.start()
+                process = start_worker(_child, (self._items, self._work, number, count, sending, [receiving, *others]))
             except BaseException:
-                pipe.close()
+                results.close()
                 raise
             finally:
                 os.close(sending)
-            self._children.append((process, pipe))
+            self._children.append((process, results))
 
 
 class _Batch:
@@ -115,13 +104,8 @@ def _child(
     items: Sequence[Any], work: Callable[[Any], Any], number: int, count: int, sending: int, ends: list[int]
 ) -> None:
     """Every ``count``-th batch. Ends when the parent does: then nobody holds the other end of the pipe."""
-    gc.disable()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the parent reports an interruption; a child just ends
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    for end in ends:
-        os.close(end)
-    with open(sending, "wb") as pipe:
+    become_worker(ends)
+    with open(sending, "wb") as results:
         for start in range(number * _BATCH, len(items), count * _BATCH):
             batch = _Batch()
             try:
@@ -129,14 +113,7 @@ def _child(
                     batch.results.append(work(item))
             except Exception as error:  # noqa: BLE001 - whatever it is, the parent raises it again
                 batch.error = error
-            pipe.write(pickle.dumps(batch, pickle.HIGHEST_PROTOCOL))
-            pipe.flush()
+            pickle.dump(batch, results, pickle.HIGHEST_PROTOCOL)
+            results.flush()
             if batch.error is not None:
                 return
-
-
-def _enlarge(pipe: int) -> None:
-    import fcntl
-
-    with suppress(OSError):  # a system that has no such call, or a limit of the user's
-        fcntl.fcntl(pipe, _F_SETPIPE_SZ, _PIPE_BYTES)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Any
 
 from wfsync.bundle import fingerprint
 from wfsync.bundle.canonical import parse_exact
 from wfsync.bundle.dependencies import derive
+from wfsync.bundle.load import Desired
 from wfsync.bundle.model import Workflow
 from wfsync.bundle.references import Call, calls, calls_in, plain_uuid
 from wfsync.bundle.steps import Steps, steps_of, walk
@@ -17,13 +20,24 @@ from wfsync.errors import DatabaseError, Problem
 from wfsync.plan.state import Live, LiveState, live_state
 from wfsync.state.progress import Track, untracked
 from wfsync.state.recognise import RECOGNISED, Known, Recogniser
+from wfsync.state.spread import spread
 from wfsync.store.connection import Connection
 from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.mapping import key_problem, to_workflow
 from wfsync.store.moment import rfc3339, to_datetime
 from wfsync.store.reader import StoredWorkflow, count_null_tenants, read_ids, stream
 
-__all__ = ["Rows", "layout_notes", "left_out", "portable", "read_live", "reduce_row", "stored_calls", "without_tenant"]
+__all__ = [
+    "Rows",
+    "layout_notes",
+    "left_out",
+    "portable",
+    "read_live",
+    "reduce_row",
+    "reduce_rows",
+    "stored_calls",
+    "without_tenant",
+]
 
 _NOTHING: Mapping[str, str] = {}
 
@@ -66,10 +80,10 @@ def read_live(
         notes.append(without_tenant(unowned))
     sound: list[Live] = []
     keyless: list[Live] = []
-    for stored in track(stream(conn, layout, tenant), "reading the database", len(keys_by_id)):
-        live, problems = reduce_row(stored, keys_by_id, recogniser)
-        (sound if stored.workflow_id in keys_by_id else keyless).append(live)
-        if stored.workflow_id in keys_by_id:
+    rows = track(stream(conn, layout, tenant), "reading the database", len(keys_by_id))
+    for live, problems in reduce_rows(rows, keys_by_id, recogniser):
+        (sound if live.workflow_id in keys_by_id else keyless).append(live)
+        if live.workflow_id in keys_by_id:
             notes.extend(problems)
     return Rows(live_state(sound, keyless, keys_by_id), tuple(notes), str(row[0]) if row else None)
 
@@ -87,10 +101,40 @@ def layout_notes(layout: InstanceLayout) -> Iterator[Problem]:
         )
 
 
-def reduce_row(
-    stored: StoredWorkflow, keys_by_id: Mapping[str, str], recogniser: Recogniser | None = None
-) -> tuple[Live, tuple[Problem, ...]]:
+def reduce_rows(
+    rows: Iterable[StoredWorkflow], keys_by_id: Mapping[str, str], recogniser: Recogniser | None = None
+) -> Iterator[tuple[Live, tuple[Problem, ...]]]:
+    """Every row as `reduce_row` gives it, in order, many of them reduced in other processes.
+
+    ``keys_by_id`` has all sound rows of the tenant. ``recogniser`` is shown the rows whose key is theirs alone, and
+    knows afterwards which files hold the same.
+    """
+    times = Counter(keys_by_id.values())
+
+    def reduce(stored: StoredWorkflow) -> tuple[tuple[Any, ...], tuple[Problem, ...], Desired | None]:
+        own = recogniser if stored.key is not None and times[stored.key] == 1 else None
+        live, problems, file = _reduced(stored, keys_by_id, own)
+        return (
+            (live.key, live.workflow_id, live.digest, live.calls, live.versions, live.updated_at, live.updated_by),
+            problems,
+            file,
+        )
+
+    for values, problems, file in spread(rows, reduce, len(keys_by_id)):
+        if file is not None and recogniser is not None:
+            recogniser.note(file)
+        yield Live(*values), problems
+
+
+def reduce_row(stored: StoredWorkflow, keys_by_id: Mapping[str, str]) -> tuple[Live, tuple[Problem, ...]]:
     """One row, reduced; with warnings when it is no portable workflow. Its digest then is that of its raw content."""
+    return _reduced(stored, keys_by_id, None)[:2]
+
+
+def _reduced(
+    stored: StoredWorkflow, keys_by_id: Mapping[str, str], recogniser: Recogniser | None
+) -> tuple[Live, tuple[Problem, ...], Desired | None]:
+    file = None
     problems: tuple[Problem, ...] = ()
     try:
         workflow = to_workflow(stored, _NOTHING)
@@ -104,15 +148,13 @@ def reduce_row(
         if found:
             workflow = portable(workflow, keys_by_id)
         named = tuple(replace(call, target=keys_by_id.get(call.target, call.target)) for call in found)
-        if recogniser is not None and recogniser.recognise(Known(workflow, steps, needs, named)):
-            digest = RECOGNISED
-        else:
-            digest = fingerprint.digest(workflow, needs)
+        file = None if recogniser is None else recogniser.recognise(Known(workflow, steps, needs, named))
+        digest = RECOGNISED if file is not None else fingerprint.digest(workflow, needs)
         versions = tuple(v.version for v in workflow.versions)
     when = to_datetime(stored.updated_at)
     updated_at = rfc3339(when) if when is not None else None
     key = stored.key if stored.key is not None else stored.workflow_id
-    return Live(key, stored.workflow_id, digest, found, versions, updated_at, stored.updated_by), problems
+    return Live(key, stored.workflow_id, digest, found, versions, updated_at, stored.updated_by), problems, file
 
 
 def left_out(error: DatabaseError) -> tuple[Problem, ...]:

@@ -6,23 +6,20 @@ waits for a pipe to be read, and a child whose parent was killed ends by itself.
 
 from __future__ import annotations
 
-import gc
-import multiprocessing
 import os
 import pickle
-import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.process import BaseProcess
 from typing import IO, Any, Final, Generic, TypeVar
 
-__all__ = ["Ahead", "worthwhile_jobs"]
+from wfsync.state.workers import become_worker, start_worker, worthwhile_jobs
+
+__all__ = ["Ahead"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_WORTH_A_PROCESS: Final = 200
-"""Items; below this a fork costs more than it gives."""
 _BATCH: Final = 64
 
 
@@ -64,28 +61,15 @@ class Ahead(Generic[Item, Result]):
         self._children = []
 
     def _fork(self, count: int) -> None:
-        context = multiprocessing.get_context("fork")
         share = -(-len(self._items) // count)
         for start in range(0, len(self._items), share):
             file = tempfile.TemporaryFile(prefix="wfsync-")  # noqa: SIM115 - closed by close()
             arguments = (self._items[start : start + share], self._work, file, os.getpid())
-            process = context.Process(target=_child, args=arguments, daemon=True)
-            process.start()
-            self._children.append((process, file))
-
-
-def worthwhile_jobs(items: int) -> int:
-    """In how many processes to work on so many items; 1: in this one."""
-    if items < _WORTH_A_PROCESS or "fork" not in multiprocessing.get_all_start_methods():
-        return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    return min(cores, 8, items // (_WORTH_A_PROCESS // 2))
+            self._children.append((start_worker(_child, arguments), file))
 
 
 def _child(items: Sequence[Any], work: Callable[[Any], Any], file: IO[bytes], parent: int) -> None:
-    gc.disable()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the parent reports an interruption; a child just ends
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    become_worker()
     try:
         for start in range(0, len(items), _BATCH):
             if os.getppid() != parent:

@@ -47,7 +47,7 @@ class Known:
 
 @dataclass(slots=True)
 class Recogniser:
-    """Asked once for each row; remembers which files it recognised."""
+    """Shown every row whose key is its own; knows which files were recognised."""
 
     source: Source
     options: LoadOptions
@@ -61,19 +61,22 @@ class Recogniser:
             # Two files of one name are a fault, which only loading both can tell
             self._entries[key] = entry if key not in self._entries and syntax_of(entry.path) == "json" else None
 
-    def recognise(self, known: Known) -> bool:
-        """Whether the file of this key holds exactly ``known`` and nothing is to be said about it."""
+    def recognise(self, known: Known) -> Desired | None:
+        """What the file of this key says, if it holds exactly ``known`` and nothing is to be said about it; else None.
+
+        Remembers nothing, so that it may be asked in another process; `note` does.
+        """
         key = known.workflow.key
         entry = self._entries.get(key)
-        if entry is None or entry.label in self.found:
-            return False
+        if entry is None:
+            return None
         try:
             data = self.source.read(entry)
         except RepositoryError:
-            return False
+            return None
         begin = _EXPORTED_AT.match(data)
         if begin is None or len(data) > self.options.max_bytes:
-            return False
+            return None
         tree = {
             "format": FORMAT,
             "formatVersion": FORMAT_VERSION,
@@ -81,7 +84,7 @@ class Recogniser:
             "workflows": [to_tree(known.workflow, key, known.dependencies)],
         }
         if canonical_bytes(tree) != data:
-            return False
+            return None
         item = Desired(
             key=key,
             file=entry.label,
@@ -93,8 +96,8 @@ class Recogniser:
             missing=None,
             is_canonical=True,
         )
-        accepted = accept(tree, known.steps, known.dependencies, item, self.options)
-        if accepted is None:
-            return False
-        self.found[entry.label] = accepted
-        return True
+        return accept(tree, known.steps, known.dependencies, item, self.options)
+
+    def note(self, item: Desired) -> None:
+        """Remember what `recognise` gave."""
+        self.found[item.file] = item

@@ -68,6 +68,10 @@ class StoredVersion:
     payload_schema: bytes | None
     published_at: Moment | None
 
+    def __reduce__(self) -> tuple[type[StoredVersion], tuple[object, ...]]:
+        # Every row goes to a worker process, and what dataclass does for slots by itself is several times slower
+        return StoredVersion, (self.version_id, self.version, self.definition, self.payload_schema, self.published_at)
+
 
 @dataclass(frozen=True, slots=True)
 class StoredWorkflow:
@@ -86,6 +90,9 @@ class StoredWorkflow:
     updated_by: str | None
     versions: tuple[StoredVersion, ...]
     """In ascending order of their number."""
+
+    def __reduce__(self) -> tuple[type[StoredWorkflow], tuple[object, ...]]:
+        return StoredWorkflow, tuple(getattr(self, name) for name in self.__slots__)
 
 
 def read_ids(conn: Connection, layout: InstanceLayout, tenant: Tenant | None) -> list[tuple[str, str | None]]:
