@@ -23,7 +23,7 @@ import orjson
 from wfsync.bundle.model import Json
 from wfsync.bundle.numbers import SmallNumber, canonical_number, parse_number
 
-__all__ = ["canonical_bytes", "compact_bytes", "parse_exact", "plain_canonical_bytes"]
+__all__ = ["canonical_bytes", "compact_bytes", "is_plain_text", "parse_exact", "plain_canonical_bytes"]
 
 _COMPACT: Final = orjson.OPT_SORT_KEYS
 _INDENTED: Final = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
@@ -54,6 +54,19 @@ def compact_bytes(tree: Json) -> bytes:
     """
     fast = _serialise(tree, _COMPACT)
     return fast if fast is not None else _write(tree, "", "").encode()
+
+
+def is_plain_text(data: bytes, tree: Json) -> bool:
+    """True when ``data`` is what the C serialiser writes of ``tree``, keys in the order that they have in it.
+
+    If ``tree`` was parsed from ``data``, that proves what a round trip through canonical text proves: it is JSON to the
+    letter, no key stands twice in it, and no number lost anything. False proves nothing.
+    """
+    options = orjson.OPT_INDENT_2 if data.startswith((b"{\n", b"[\n")) else 0
+    try:
+        return orjson.dumps(tree, _spell, options) == data.rstrip(b"\n")
+    except TypeError:  # as in _serialise
+        return False
 
 
 def plain_canonical_bytes(tree: Json) -> bytes:

@@ -4,6 +4,7 @@ Three readers, each used only where it gives exactly what the strict one would:
 
 * canonical JSON (what `fmt` and `export` write): one round trip through the C parser and serialiser gives the same
   bytes back, which proves that no key stands twice and no number is spelled otherwise;
+* JSON as serialisers write it, compact or indented by two: the same round trip, keys in the text's own order;
 * other sound JSON: the C scanner of the standard library with a hook that refuses duplicate keys;
 * everything else, and every text with a fault: the strict readers, which know positions.
 """
@@ -16,7 +17,7 @@ from typing import Any, Final, Literal
 
 import orjson
 
-from wfsync.bundle.canonical import canonical_bytes, parse_exact
+from wfsync.bundle.canonical import canonical_bytes, is_plain_text, parse_exact
 from wfsync.bundle.model import MAX_DEPTH, Json
 from wfsync.bundle.source_map import Document
 from wfsync.errors import Problem
@@ -74,8 +75,9 @@ def _fast_json(data: bytes) -> Parsed | None:
         canonical = canonical_bytes(tree)
         if canonical == data:
             return None if _is_deep(data) else Parsed(tree, is_canonical=True)
-        orjson.loads(data)  # the grammar, UTF-8 and surrogates, by a parser that is known to be strict
-        json.loads(data, object_pairs_hook=_unique)
+        if not is_plain_text(data, tree):
+            orjson.loads(data)  # the grammar, UTF-8 and surrogates, by a parser that is known to be strict
+            json.loads(data, object_pairs_hook=_unique)
     except (ValueError, RecursionError):  # not JSON, a key twice, a number outside binary64, nesting
         return None
     return None if _is_deep(canonical) else Parsed(tree, is_canonical=False)

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from strategies import json_values
-from wfsync.bundle.canonical import canonical_bytes, compact_bytes, parse_exact, plain_canonical_bytes
+from wfsync.bundle.canonical import canonical_bytes, compact_bytes, is_plain_text, parse_exact, plain_canonical_bytes
 from wfsync.bundle.numbers import canonical_number, parse_number
 from wfsync.bundle.parse import parse, read_document
 
@@ -49,6 +49,41 @@ def test_the_fast_reader_gives_what_the_strict_one_gives(tree: object, indent: i
     fast, strict = parse(data, "json", "f"), read_document(data, "json", "f")
     assert plain_canonical_bytes(fast.tree) == plain_canonical_bytes(strict.tree)
     assert fast.is_canonical == (plain_canonical_bytes(strict.tree) == data)
+
+
+@given(json_values(), st.sampled_from([0, orjson.OPT_INDENT_2]), st.sampled_from([b"", b"\n", b"\n\n"]))
+def test_texts_of_serialisers_are_recognised(tree: object, options: int, end: bytes) -> None:
+    tree = exact(tree)
+    try:
+        data = orjson.dumps(tree, option=options) + end
+    except TypeError:  # a number that orjson does not take
+        return
+    parsed = parse_exact(data)
+    if is_plain_text(data, parsed):
+        strict = read_document(data, "json", "f")
+        assert plain_canonical_bytes(parsed) == plain_canonical_bytes(strict.tree)
+    else:
+        assert any(character in data for character in b"eE.")  # a number that canonical text spells otherwise
+    assert plain_canonical_bytes(parse(data, "json", "f").tree) == plain_canonical_bytes(tree)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"a":1,"a":1}',
+        b'{"a":[{"b":1,"b":2}]}',
+        b'{\n  "a": 1,\n  "a": 1\n}',
+        b'{"a":1.0}',
+        b'{"a":1E2}',
+        b'{"a":123456789012345678901234567890}',
+        b'{"a" :1}',
+        b'{"a":"\\u0061"}',
+        b' {"a":1}',
+        b'{"a":1}\r\n',
+    ],
+)
+def test_other_texts_are_not_taken_for_a_serialisers(data: bytes) -> None:
+    assert not is_plain_text(data, parse_exact(data))
 
 
 def test_keys_are_in_utf16_order() -> None:
