@@ -182,7 +182,8 @@ def load(data: bytes, syntax: Syntax, file: str, options: LoadOptions, *, name: 
         if options.many and len(data) > MAX_WORKFLOW_BYTES and len(compact_bytes(entry)) > MAX_WORKFLOW_BYTES:
             problems.append(places.problem(_LARGE_WORKFLOW, base, entry["key"]))
         if not problems.has_errors:
-            item, note = _reduce(entry, steps, (file, index, fingerprint.checksum(data)), parsed, options)
+            checksum = fingerprint.checksum(data) if options.digests else 0
+            item, note = _reduce(entry, steps, (file, index, checksum), parsed, options)
             workflows.append(item)
             problems.extend([note] if note is not None else [])
     if options.many:
@@ -338,19 +339,20 @@ def _reduce(
     ``where`` are the file, which of its workflows this is, and the checksum of its bytes.
     """
     file, index, checksum = where
-    workflow = from_tree(entry)
-    said, derived = declared(entry["dependencies"]), derive(workflow.metadata, workflow.definitions(), steps)
+    published: list[JsonObject] = entry["publishedVersions"]
+    definitions = (entry["draft"]["definition"], *(version["definition"] for version in published))
+    said, derived = declared(entry["dependencies"]), derive(entry["metadata"], definitions, steps)
     missing = None
     if options.registry is not None:
         missing = options.registry.missing(said.union(derived)) or None
     item = Desired(
-        key=workflow.key,
+        key=entry["key"],
         file=file,
         index=index,
-        digest=fingerprint.digest(workflow, derived) if options.digests else "",
+        digest=fingerprint.digest(from_tree(entry), derived) if options.digests else "",
         calls=_calls(entry, steps),
         origin_id=_origin(entry),
-        versions=tuple(v.version for v in workflow.versions),
+        versions=tuple(sorted(version["version"] for version in published)),
         missing=missing,
         is_canonical=parsed.is_canonical,
         checksum=checksum,
