@@ -28,8 +28,6 @@ TRAILER = b"\xff\xff"
 NULL = b"\xff\xff\xff\xff"
 TENANT = bytes(16)
 CHUNK = 1 << 20
-ROWS = 100
-"""How many rows the driver hands over at once."""
 
 FIELDS = (
     "name",
@@ -193,7 +191,7 @@ def live(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         )
         with conn.cursor(binary=True) as cursor:
             workflow: dict[str, Any] = {}
-            for row in cursor.stream(statement, size=ROWS):
+            for row in cursor.execute(statement):
                 if row[0] != workflow.get("id"):
                     if workflow:
                         yield workflow
