@@ -111,6 +111,9 @@ def delete(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, ids:
         f"DELETE FROM {definitions.qualified} d WHERE {scope.where('d')} AND {scope.ids(definitions, 'd')}", params
     ).rowcount
     _require(of_definitions, len(set(ids)), "deleted")
+    left = _count(conn, versions, scope, ids)
+    if left:
+        raise _dropped(f"{left} published version{'s' * (left != 1)} outlived the delete of their workflow")
     return Deleted(of_definitions, of_versions)
 
 
@@ -153,7 +156,7 @@ class _UpdateStatements:
     """The four statements of an overwrite in place."""
 
     def __init__(self, definitions: Table, versions: Table, scope: Scope) -> None:
-        self.scope = scope
+        self.scope, self.versions = scope, versions
         self.fields = [f for f in METADATA_FIELDS if f.column in definitions.columns]
         of_definition = {f.column: f"%({f.column})s" for f in self.fields}
         of_definition |= {name: f"%({name})s" for name in ("draft_definition", "draft_version", "status")}
@@ -168,10 +171,9 @@ class _UpdateStatements:
         of_version = {name: f"%({name})s" for name in documents} | dict.fromkeys(_VALIDATION, "NULL")
         # As jsonb: a column of another type (json) has no equality, and numbers must compare by value.
         differs = " OR ".join(f"v.{name}::jsonb IS DISTINCT FROM %({name})s::jsonb" for name in documents)
-        self.rewritten = (
-            f"UPDATE {versions.qualified} v SET {_set(versions, of_version)}"
-            f" WHERE {this} AND v.version = %(version)s AND ({differs})"
-        )
+        differing = f"{this} AND v.version = %(version)s AND ({differs})"
+        self.rewritten = f"UPDATE {versions.qualified} v SET {_set(versions, of_version)} WHERE {differing}"
+        self.differing = f"SELECT count(*) FROM {versions.qualified} v WHERE {differing}"
         values = {"workflow_id": f"%(workflow_id)s::{versions.columns['workflow_id']}"}
         values |= {"version": "%(version)s::integer"}
         values |= {name: f"%({name})s::{versions.columns[name]}" for name in documents}
@@ -192,12 +194,15 @@ class _UpdateStatements:
             self.scope.params(workflow_id=row.workflow_id, versions=[v.version for v in row.versions]) for row in chunk
         ]
         versions = [self._version(row.workflow_id, v) for row in chunk for v in row.versions]
-        return Updated(
-            workflows=len(chunk),
-            versions_deleted=_each(conn, self.surplus, surplus),
-            versions_rewritten=_each(conn, self.rewritten, versions),
-            versions_inserted=_each(conn, self.inserted, versions),
-        )
+        deleted = _each(conn, self.surplus, surplus)
+        # Asked only where somebody's trigger or rule could make an UPDATE do nothing: the documents are sent once more
+        expected = _sum(conn, self.differing, versions) if _has_hooks(conn, self.versions) else None
+        rewritten = _each(conn, self.rewritten, versions)
+        inserted = _each(conn, self.inserted, versions)
+        left = _count(conn, self.versions, self.scope, [row.workflow_id for row in chunk])
+        if left != len(versions) or expected not in (None, rewritten):
+            raise _dropped("published versions could not be made what the files say")
+        return Updated(len(chunk), inserted, rewritten, deleted)
 
     def _definition(self, row: UpdateWorkflow) -> dict[str, Any]:
         values = {
@@ -240,6 +245,46 @@ def _each(conn: Connection, statement: str, params: Sequence[Mapping[str, Any]])
     with conn.cursor() as cursor:
         cursor.executemany(statement, params)
         return cursor.rowcount
+
+
+def _sum(conn: Connection, statement: str, params: Sequence[Mapping[str, Any]]) -> int:
+    """Run ``statement``, which gives one number, once per element of ``params``, pipelined; the sum."""
+    total = 0
+    if params:
+        with conn.cursor() as cursor:
+            cursor.executemany(statement, params, returning=True)
+            for result in cursor.results():
+                row = result.fetchone()
+                total += row[0] if row else 0
+    return total
+
+
+def _count(conn: Connection, versions: Table, scope: Scope, ids: Collection[str]) -> int:
+    """How many published versions the workflows ``ids`` have."""
+    row = conn.execute(
+        f"SELECT count(DISTINCT (v.workflow_id, v.version)) FROM {versions.qualified} v"
+        f" WHERE {scope.where('v')} AND {scope.ids(versions, 'v')}",
+        scope.params(ids=list(ids)),
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _has_hooks(conn: Connection, table: Table) -> bool:
+    """True when somebody's triggers or rules stand between a statement and the rows of ``table``."""
+    row = conn.execute(
+        "SELECT c.relhasrules OR EXISTS (SELECT FROM pg_catalog.pg_trigger t"
+        " WHERE t.tgrelid = c.oid AND NOT t.tgisinternal) FROM pg_catalog.pg_class c WHERE c.oid = %s",
+        [table.oid],
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _dropped(what: str) -> DatabaseError:
+    return DatabaseError(
+        f"{what}: the server dropped a change and raised no error",
+        code="ROW_DROPPED",
+        hint="Nothing was written. Check the triggers and rules on the workflow tables.",
+    )
 
 
 def _require(touched: int, expected: int, what: str) -> None:

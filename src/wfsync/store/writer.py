@@ -121,13 +121,15 @@ def existing_keys(
     if not keys:
         return {}
     scope = Scope.of(layout, tenant)
+    wanted = frozenset(keys)
     found: dict[str, tuple[str, ...]] = {}
     for key, workflow_id in conn.execute(
         f"SELECT d.key::text, d.workflow_id::text FROM {definitions.qualified} d"
         f" WHERE {scope.where('d')} AND d.key = ANY (%(keys)s::{definitions.columns['key']}[]) ORDER BY d.workflow_id",
         scope.params(keys=list(keys)),
     ):
-        found[key] = (*found.get(key, ()), workflow_id)
+        if key in wanted:  # citext and some collations take another key for an equal one
+            found[key] = (*found.get(key, ()), workflow_id)
     return found
 
 
