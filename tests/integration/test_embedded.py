@@ -383,6 +383,9 @@ def test_a_stopped_process_can_be_ended(server: EmbeddedServer) -> None:
     pid = pid_of(server)
     os.kill(pid, signal.SIGSTOP)
     assert server.stop() is True
+    end = time.monotonic() + 10  # killed; whoever is its parent by now has yet to notice
+    while is_running(pid) and time.monotonic() < end:
+        time.sleep(0.01)
     assert not is_running(pid)
 
 

@@ -290,7 +290,7 @@ def _data(fault: _Fault) -> WfsyncError:
         f"the database refused a value while {fault.doing}{where}: {_unquoted(fault)}"
         f" (SQLSTATE {fault.error.sqlstate})",
         hint="Nothing was written. The instance's column takes less than a file may say.",
-        details={"sqlstate": fault.error.sqlstate, "column": found["column"] if found else None},
+        details={"sqlstate": fault.error.sqlstate, **({"column": found["column"]} if found else {})},
     )
 
 
