@@ -166,7 +166,8 @@ class _UpdateStatements:
             f" WHERE {scope.where('d')} AND {_is_workflow('d', definitions)}"
         )
         this = f"{scope.where('v')} AND {_is_workflow('v', versions)}"
-        self.surplus = f"DELETE FROM {versions.qualified} v WHERE {this} AND v.version <> ALL (%(versions)s::bigint[])"
+        surplus = "(v.version IS NULL OR v.version <> ALL (%(versions)s::bigint[]))"
+        self.surplus = f"DELETE FROM {versions.qualified} v WHERE {this} AND {surplus}"
         documents = [name for name in ("definition_json", "payload_schema_json") if name in versions.columns]
         of_version = {name: f"%({name})s" for name in documents} | dict.fromkeys(_VALIDATION, "NULL")
         # As jsonb: a column of another type (json) has no equality, and numbers must compare by value.
