@@ -15,7 +15,7 @@ from bench.scenarios import Scenario
 __all__ = ["MEMORY_LIMIT", "Result", "machine", "memory_verdict", "rows"]
 
 MEMORY_LIMIT = 300.0
-"""MB, at 10 000 workflows; at 50 000 half as much again as at 10 000."""
+"""MB, at 10 000 workflows; at 50 000 half as much again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def rows(results: Sequence[Result]) -> str:
 
 
 def memory_verdict(results: Sequence[Result]) -> str:
-    """The client's peak memory at 10 000 against the limit, and at 50 000 against that at 10 000."""
+    """The client's peak memory against the limit at 10 000, and against half as much again at 50 000."""
     peaks = {
         size: max((r.peak for r in results if r.size == size and r.peak is not None), default=None)
         for size in (10_000, 50_000)
@@ -75,7 +75,10 @@ def memory_verdict(results: Sequence[Result]) -> str:
         return ""
     text = f"peak memory at 10 000: {small:.0f} MB of {MEMORY_LIMIT:.0f} ({_word(small <= MEMORY_LIMIT)})"
     if large is not None:
-        text += f"; at 50 000: {large:.0f} MB, {large / small:.2f} times that, of 1.5 ({_word(large <= 1.5 * small)})"
+        limit = 1.5 * MEMORY_LIMIT
+        text += (
+            f"; at 50 000: {large:.0f} MB of {limit:.0f} ({_word(large <= limit)}), {large / small:.1f} times as much"
+        )
     return text
 
 
