@@ -196,12 +196,14 @@ class Session:
     target: Target
     layout: InstanceLayout
     tenant: Tenant | None
+    future_tenant: str | None = None
+    """Where tables are absent: whose rows those would be that `wfsync db upgrade` makes room for."""
 
     def reference(self) -> TargetRef:
         """How a plan names this target."""
         from wfsync.plan.model import TargetRef
 
-        tenant = self.tenant.value if self.tenant is not None else None
+        tenant = self.tenant.value if self.tenant is not None else self.future_tenant
         return TargetRef(self.target.display(), tenant, self.layout.name, self.target.kind)
 
 
@@ -236,7 +238,7 @@ def open_session(
     one (a named database is never migrated without `wfsync db upgrade`).
     """
     from wfsync.store.connection import connect
-    from wfsync.store.layout import detect, resolve_tenant
+    from wfsync.store.layout import detect, future_tenant, resolve_tenant
     from wfsync.store.migrate import pending
     from wfsync.store.migrate import upgrade as migrate
 
@@ -248,6 +250,8 @@ def open_session(
         layout.require_readable()
         if for_write and layout.name == "wfsync":
             _require_current(pending(conn))
-        yield Session(conn, target, layout, resolve_tenant(conn, layout, tenant, for_write=for_write))
+        # A plan for a database without tables must be the one that is applied once they are there
+        future = future_tenant(tenant) if layout.name == "absent" else None
+        yield Session(conn, target, layout, resolve_tenant(conn, layout, tenant, for_write=for_write), future)
     finally:
         conn.close()

@@ -352,6 +352,28 @@ def test_rows_that_no_file_can_hold_are_named_and_left_alone(place: Place) -> No
     work.ok("plan", "--detailed-exitcode")
 
 
+def test_a_row_whose_file_would_be_too_large_is_left_out(place: Place) -> None:
+    deep = "SELECT jsonb_agg((repeat('[', 150) || '1' || repeat(']', 150))::jsonb) FROM generate_series(1, 600)"
+    work = place("A", row("deep", draft_definition=f"jsonb_build_object('x', ({deep}))"))
+    assert "deep: its file would be larger" in work.ok("export", "--all").stderr
+    assert "larger" in work.fails(1, "export", "deep").stderr
+    assert [path.name for path in (work.folder / "workflows").iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize("tenant", [None, "ABCDEF00-1111-4111-8111-111111111111"])
+def test_a_plan_made_before_there_are_tables_is_the_one_applied_after(
+    cli: CommandLine, database: Databases, tmp_path: Path, tenant: str | None
+) -> None:
+    work = Workplace(cli, database("empty"), tmp_path)
+    work.configure()
+    work.write(bundle("a"))
+    env = {"WFSYNC_TENANT": tenant} if tenant else {}
+    plan = work("plan", "--format", "json", env=env).json()
+    work.ok("db", "upgrade")
+    applied = work("apply", "--expect-digest", plan["digest"], env=env)
+    assert applied.code == 0, applied.output
+
+
 def test_json_that_jsonb_would_refuse_spoils_only_its_own_row(place: Place) -> None:
     work = place(
         "A",

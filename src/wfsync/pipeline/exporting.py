@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 
 from wfsync.bundle import fingerprint
 from wfsync.bundle.load import LoadOptions, load
-from wfsync.bundle.model import Workflow
+from wfsync.bundle.model import MAX_WORKFLOW_BYTES, Workflow
 from wfsync.bundle.parse import Syntax
 from wfsync.errors import Conflict, DatabaseError, InputError, Place, Problem
 from wfsync.export.report import ExportItem, ExportReport
@@ -114,6 +114,9 @@ def export_files(
                     problems += left_out(error)
                     continue
                 item, data, problem = _file(workflow, exported_at(stored), present, request, to)
+                if data is not None and len(data) > MAX_WORKFLOW_BYTES:
+                    problems.append(_too_large(workflow.key))
+                    continue
                 items.append(item)
                 if problem is not None:
                     problems.append(problem)
@@ -295,6 +298,17 @@ def _has_comments(data: bytes) -> bool:
     from wfsync.bundle.yaml_text import has_comments
 
     return has_comments(data)
+
+
+def _too_large(key: str) -> Problem:
+    # The indent of what is deeply nested can make a file many times as large as its row
+    return Problem(
+        code="INVALID_ROW",
+        severity="warning",
+        key=key,
+        message=f"its file would be larger than a file may be ({MAX_WORKFLOW_BYTES >> 20} MiB); it was left out",
+        hint="No file can hold this; correct the workflow in the instance.",
+    )
 
 
 def _comments(key: str, label: str) -> Problem:

@@ -7,6 +7,7 @@ the other tables are looked for in that schema only. A temporary table in the wa
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -38,6 +39,7 @@ __all__ = [
     "Tenant",
     "TenantColumn",
     "detect",
+    "future_tenant",
     "quoted",
     "resolve_tenant",
 ]
@@ -264,6 +266,16 @@ def resolve_tenant(
     if layout.name == "wfsync":
         return Tenant(NIL_TENANT, column)
     return Tenant(_only_tenant(conn, layout.definitions, column), column)
+
+
+def future_tenant(requested: str | None) -> str:
+    """The tenant that `resolve_tenant` will give in tables that wfsync is yet to make; a text that is no UUID stays."""
+    if requested is None:
+        return NIL_TENANT
+    try:
+        return str(uuid.UUID(requested))
+    except ValueError:
+        return requested
 
 
 def _cast(conn: Connection, requested: str, column: TenantColumn) -> str:
