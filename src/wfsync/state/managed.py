@@ -1,0 +1,32 @@
+"""What is managed, read through `store` and reduced to the values that decisions are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from wfsync.plan.managed import Managed, ManagedState
+from wfsync.store.connection import Connection
+from wfsync.store.layout import Tenant
+from wfsync.store.ledger import managed as rows
+
+__all__ = ["read_managed", "write_managed"]
+
+
+def read_managed(conn: Connection, tenant: Tenant | None) -> ManagedState:
+    """Everything that is managed for ``tenant``, read in the caller's transaction.
+
+    ``exists`` is False where there is no ledger, or this role may not read it. Raises `DatabaseError`.
+    """
+    found = rows.read(conn, tenant)
+    if found is None:
+        return ManagedState()
+    return ManagedState({row[0]: Managed(*row) for row in found}, exists=True)  # type: ignore[arg-type]  # checked there
+
+
+def write_managed(conn: Connection, tenant: Tenant | None, items: Iterable[Managed]) -> int:
+    """Insert or replace ``items`` in bulk, in the caller's transaction; how many there were."""
+    return rows.write(
+        conn,
+        tenant,
+        ((m.key, m.source, m.origin, m.workflow_id, m.digest, m.policy, m.held) for m in items),
+    )

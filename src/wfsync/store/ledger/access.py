@@ -1,0 +1,172 @@
+"""Is there a ledger, and what may this role do with it? Asked of the catalog: a missing right makes nothing fail.
+
+A statement that is refused would end the plan's snapshot or the apply's transaction; so rights are looked up first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+from wfsync import __version__
+from wfsync.errors import DatabaseError, Problem
+from wfsync.store.faults import as_identifier, translate
+from wfsync.store.instance import NIL_TENANT, Tenant
+from wfsync.store.session import target_of
+
+if TYPE_CHECKING:
+    from wfsync.store.session import Connection
+
+__all__ = ["SCHEMA", "Access", "known_migrations", "look", "tenant_text"]
+
+SCHEMA: Final = "wfsync"
+BOOKKEEPING: Final = "migrations"
+_TABLES: Final = ("instance", "managed", "applies", "apply_changes")
+_WRITING: Final = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The ledger of one database as one role sees it."""
+
+    database: str
+    user: str
+    schema_exists: bool
+    may_create_schema: bool
+    may_use: bool
+    """USAGE on the schema."""
+    may_create_tables: bool
+    """CREATE on the schema."""
+    rights: Mapping[str, frozenset[str]] = field(hash=False)
+    """Table → privileges of this role; only tables that exist."""
+    migrations: tuple[str, ...] = ()
+    """Those that were applied, in order; empty where they cannot be read."""
+
+    @property
+    def exists(self) -> bool:
+        """There is a ledger, whatever this role may do with it."""
+        return BOOKKEEPING in self.rights
+
+    @property
+    def is_readable(self) -> bool:
+        """This role can read all of it."""
+        return self._has(frozenset({"SELECT"}))
+
+    @property
+    def is_writable(self) -> bool:
+        """This role can write all of it; says nothing of pending migrations."""
+        return self._has(_WRITING)
+
+    @property
+    def newer(self) -> tuple[str, ...]:
+        """Migrations that this wfsync does not know."""
+        return tuple(name for name in self.migrations if name not in known_migrations())
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """Migrations that are still to be applied."""
+        return tuple(name for name in known_migrations() if name not in self.migrations)
+
+    def require_known(self) -> None:
+        """Raise `DatabaseError` (``LEDGER_TOO_NEW``) when a newer wfsync has changed the tables."""
+        if self.newer:
+            raise DatabaseError(
+                f"the ledger was made by a newer wfsync: it applied {', '.join(self.newer)},"
+                f" which {__version__} does not know",
+                code="LEDGER_TOO_NEW",
+                hint="Upgrade wfsync itself. Nothing was written; plan and export work.",
+                details={"migrations": list(self.newer)},
+            )
+
+    def unavailable(self) -> Problem | None:
+        """The warning for an apply that cannot write the ledger, with what to grant; None if it can."""
+        grant = self._grant()
+        if grant is None:
+            return None
+        user = as_identifier(self.user)
+        what = "keep a ledger" if not self.exists else "write the ledger"
+        return Problem(
+            code="LEDGER_UNAVAILABLE",
+            severity="warning",
+            message=f"the user {user} may not {what} in this database: the apply is not recorded, cannot be rolled"
+            " back, and changes that somebody makes in the database will not be told from those in git",
+            hint=f"Let the owner of the database run: {grant}",
+            details={"grant": grant},
+        )
+
+    def _grant(self) -> str | None:
+        """The statements that would let this role write the ledger; None when it may."""
+        user = as_identifier(self.user)
+        use = f"GRANT USAGE ON SCHEMA {SCHEMA} TO {user};"
+        tables = f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {SCHEMA} TO {user};"
+        if self.exists:
+            if not self.may_use:
+                return f"{use} {tables}"
+            if not self.is_writable:
+                return tables
+            return None
+        if self.schema_exists:
+            may = self.may_use and self.may_create_tables
+            return None if may else f"GRANT USAGE, CREATE ON SCHEMA {SCHEMA} TO {user};"
+        if self.may_create_schema:
+            return None
+        return (
+            f"CREATE SCHEMA {SCHEMA} AUTHORIZATION {user};"
+            f" (or: GRANT CREATE ON DATABASE {as_identifier(self.database)} TO {user};)"
+        )
+
+    def _has(self, wanted: frozenset[str]) -> bool:
+        return (
+            self.may_use
+            and "SELECT" in self.rights.get(BOOKKEEPING, ())
+            and all(wanted <= self.rights.get(name, frozenset()) for name in _TABLES)
+        )
+
+
+_LOOK: Final = """
+    SELECT pg_catalog.current_database()::pg_catalog.text, current_user::pg_catalog.text, n.oid IS NOT NULL,
+        pg_catalog.has_database_privilege(pg_catalog.current_database()::pg_catalog.text, 'CREATE'),
+        coalesce(pg_catalog.has_schema_privilege(n.oid, 'USAGE'), false),
+        coalesce(pg_catalog.has_schema_privilege(n.oid, 'CREATE'), false),
+        ARRAY(SELECT c.relname::pg_catalog.text FROM pg_catalog.pg_class c
+              WHERE c.relnamespace = n.oid AND c.relkind = ANY ('{r,p}')),
+        ARRAY(SELECT c.relname::pg_catalog.text || ' ' || p.privilege
+              FROM pg_catalog.pg_class c,
+                   pg_catalog.unnest('{SELECT,INSERT,UPDATE,DELETE}'::pg_catalog.text[]) p (privilege)
+              WHERE c.relnamespace = n.oid AND c.relkind = ANY ('{r,p}')
+                AND pg_catalog.has_table_privilege(c.oid, p.privilege))
+    FROM (SELECT 1) one LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = 'wfsync'
+"""
+
+
+def look(conn: Connection) -> Access:
+    """What the catalog says of the ledger. Reads only, also on a standby; `DatabaseError` for driver faults."""
+    with translate(target_of(conn), "looking for the ledger"):
+        row = conn.execute(_LOOK).fetchone()
+        assert row is not None  # noqa: S101 - a SELECT without a table has one row
+        database, user, exists, creates, uses, creates_tables, tables, granted = row
+        rights: dict[str, set[str]] = {name: set() for name in tables}
+        for entry in granted:
+            name, _, privilege = entry.rpartition(" ")
+            rights[name].add(privilege)
+        applied: tuple[str, ...] = ()
+        if uses and "SELECT" in rights.get(BOOKKEEPING, ()):
+            applied = tuple(name for (name,) in conn.execute("SELECT name FROM wfsync.migrations ORDER BY name"))
+    frozen = {name: frozenset(privileges) for name, privileges in rights.items()}
+    return Access(database, user, exists, creates, uses, creates_tables, frozen, applied)
+
+
+@cache
+def known_migrations() -> Mapping[str, str]:
+    """Every migration of the ledger that this wfsync knows, in order: name → statements."""
+    folder = files("wfsync.store.ledger") / "migrations"
+    found = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return {name.removesuffix(".sql"): (folder / name).read_text("utf-8") for name in found}
+
+
+def tenant_text(tenant: Tenant | None) -> str:
+    """The tenant as the ledger writes it: its text, the nil UUID where the instance has no tenants."""
+    return NIL_TENANT if tenant is None else tenant.value
