@@ -11,11 +11,13 @@ from wfsync.errors import DatabaseError, Problem
 from wfsync.plan.build import Decision, decide
 from wfsync.plan.change import CascadeCount, Change
 from wfsync.plan.guard import Consent, refusals
+from wfsync.plan.managed import ManagedState
 from wfsync.plan.model import Overwrite, Plan, SourceRef, TargetRef
 from wfsync.plan.resolve import Resolution, resolution, unresolved
 from wfsync.plan.state import LiveState
 from wfsync.state.desired import DesiredState, missing_dependencies, raise_if_wrong
 from wfsync.state.live import Rows, portable, read_live, reduce_row
+from wfsync.state.managed import read_managed
 from wfsync.state.progress import Track, untracked
 from wfsync.state.recognise import RECOGNISED, Recogniser
 from wfsync.store.cascade import count, count_versions
@@ -32,6 +34,7 @@ MOST_DETAILED: Final = 1000
 
 
 _NO_CONSENT: Final = Consent()
+_UNMANAGED: Final = ManagedState()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,8 @@ class Planned:
     live: LiveState
     resolution: Resolution
     snapshot: str | None
+    managed: ManagedState = _UNMANAGED
+    """What the ledger remembers, read in the same snapshot."""
 
 
 def make_plan(
@@ -73,6 +78,7 @@ def make_plan(
     layout.require_readable()
     with snapshot(conn):
         rows = read_live(conn, layout, tenant, recogniser, options.track)
+        managed = read_managed(conn, tenant)
         desired = wanted()
         known = resolution((*desired.by_key.values(), *desired.unselected), rows.state.keys_by_id)
         unheld = unheld_metadata(layout)
@@ -92,7 +98,7 @@ def make_plan(
         rows_may_be_hidden=layout.row_security_active,
     )
     plan = Plan(_source(desired), target, options.overwrite, changes, decision.unchanged, (*problems, *notes), blocks)
-    return Planned(plan, desired, rows.state, known, rows.snapshot)
+    return Planned(plan, desired, rows.state, known, rows.snapshot, managed)
 
 
 def _check(desired: DesiredState, rows: Rows, known: Resolution, decision: Decision) -> tuple[Problem, ...]:
