@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,9 @@ from wfsync.repo.opening import open_repository
 from wfsync.repo.source import CONFIG_NAME, Repository, Source
 
 if TYPE_CHECKING:
+    from wfsync.pipeline.planning import Planned, PlanOptions
     from wfsync.plan.model import TargetRef
+    from wfsync.state.desired import Loading, Selection
     from wfsync.store.connection import Connection
     from wfsync.store.layout import InstanceLayout, Tenant
     from wfsync.store.target import Target
@@ -26,11 +28,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Session",
     "Workspace",
+    "comparing",
     "embedded_root",
     "lacks_tables",
     "open_session",
     "open_target",
     "open_workspace",
+    "renewed",
     "repository_root",
 ]
 
@@ -238,7 +242,6 @@ def open_session(
     one (a named database is never migrated without `wfsync db upgrade`).
     """
     from wfsync.store.connection import connect
-    from wfsync.store.layout import detect, future_tenant, resolve_tenant
     from wfsync.store.migrate import pending
     from wfsync.store.migrate import upgrade as migrate
 
@@ -246,12 +249,56 @@ def open_session(
     try:
         if upgrade and target.kind == "embedded" and pending(conn):
             migrate(conn, lock_timeout=lock_timeout)
-        layout = detect(conn)
-        layout.require_readable()
-        if for_write and layout.name == "wfsync":
-            _require_current(pending(conn))
-        # A plan for a database without tables must be the one that is applied once they are there
-        future = future_tenant(tenant) if layout.name == "absent" else None
-        yield Session(conn, target, layout, resolve_tenant(conn, layout, tenant, for_write=for_write), future)
+        yield _examined(conn, target, tenant, for_write=for_write)
     finally:
         conn.close()
+
+
+def renewed(session: Session, tenant: str | None, *, for_write: bool = False) -> Session:
+    """``session`` on the same connection, with the instance as it is by now: somebody may have upgraded it."""
+    return _examined(session.conn, session.target, tenant, for_write=for_write)
+
+
+def _examined(conn: Connection, target: Target, tenant: str | None, *, for_write: bool) -> Session:
+    from wfsync.store.layout import detect, future_tenant, resolve_tenant
+    from wfsync.store.migrate import pending
+
+    layout = detect(conn)
+    layout.require_readable()
+    if for_write and layout.name == "wfsync":
+        _require_current(pending(conn))
+    # A plan for a database without tables must be the one that is applied once they are there
+    future = future_tenant(tenant) if layout.name == "absent" else None
+    return Session(conn, target, layout, resolve_tenant(conn, layout, tenant, for_write=for_write), future)
+
+
+@contextmanager
+def comparing(
+    workspace: Workspace,
+    selection: Selection,
+    options: PlanOptions,
+    connect: Callable[[Loading], AbstractContextManager[Session]],
+) -> Iterator[tuple[Session, Planned]]:
+    """Load, connect, compare: what every command does that makes a plan of a repository.
+
+    ``connect`` is called when the files are being loaded, in other processes where there are many; it is given them so
+    that it can wait for them before it creates anything. Raises what loading, ``connect`` and `make_plan` raise.
+    """
+    from wfsync.pipeline.planning import make_plan
+    from wfsync.state.desired import begin_loading
+
+    loading = begin_loading(workspace.source(), workspace.load_options(), options.track)
+    try:
+        with connect(loading) as session:
+            planned = make_plan(
+                session.conn,
+                session.layout,
+                session.tenant,
+                lambda: loading.finish().selected(selection),
+                session.reference(),
+                options,
+                loading.recogniser,
+            )
+            yield session, planned
+    finally:
+        loading.close()

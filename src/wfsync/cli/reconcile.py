@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wfsync.pipeline.planning import Planned
     from wfsync.plan.guard import Consent
     from wfsync.plan.model import Plan
+    from wfsync.state.desired import Loading
     from wfsync.wiring import Session
 
 __all__ = ["Form", "apply", "plan", "show_outcome"]
@@ -128,32 +129,26 @@ def apply(
 @contextmanager
 def _planned(app: App, request: Request, consent: Consent, *, write: bool = False) -> Iterator[tuple[Session, Planned]]:
     """Load, connect, compare. Files are loaded in other processes while the database is read."""
-    from wfsync.pipeline.planning import PlanOptions, make_plan
-    from wfsync.state.desired import Selection, begin_loading
+    from wfsync.pipeline.planning import PlanOptions
+    from wfsync.state.desired import Selection
+    from wfsync.wiring import comparing
 
-    workspace = app.workspace(request.directory, request.rev)
-    selection = Selection(request.select, request.exclude)
-    loading = begin_loading(workspace.source(), workspace.load_options(), app.track)
-    try:
+    @contextmanager
+    def connect(loading: Loading) -> Iterator[Session]:
         target = app.target(request.directory)
         if write and app.must_create_tables(target):
             loading.finish()  # nothing is created for files that are wrong
         with app.session(target, for_write=write, upgrade=write) as session:
-            planned = make_plan(
-                session.conn,
-                session.layout,
-                session.tenant,
-                lambda: loading.finish().selected(selection),
-                session.reference(),
-                PlanOptions(request.overwrite or workspace.config.overwrite, consent, track=app.track),
-                loading.recogniser,
-            )
-            if workspace.config.registry is None:
-                app.note_unchecked_dependencies()
-            keep_plan(planned.plan)
-            yield session, planned
-    finally:
-        loading.close()
+            yield session
+
+    workspace = app.workspace(request.directory, request.rev)
+    options = PlanOptions(request.overwrite or workspace.config.overwrite, consent, track=app.track)
+    selection = Selection(request.select, request.exclude)
+    with comparing(workspace, selection, options, connect) as (session, planned):
+        if workspace.config.registry is None:
+            app.note_unchecked_dependencies()
+        keep_plan(planned.plan)
+        yield session, planned
 
 
 def _show(app: App, made: Plan, form: Form, outputs: tuple[str, ...]) -> None:
