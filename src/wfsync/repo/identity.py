@@ -1,0 +1,81 @@
+"""What a source is called in the ledger: the same for everybody who has the same repository, however it was cloned.
+
+Pure. ``https://user:token@GitHub.com/acme/flows.git``, ``git@github.com:acme/flows`` and
+``ssh://git@github.com:22/acme/flows.git`` are one source, ``github.com/acme/flows``; the folder of the bundles follows.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from typing import Final
+
+__all__ = ["WEAK", "is_weak", "remote_identity", "source_identity"]
+
+WEAK: Final = "file:"
+"""How the identity of a source begins that only one machine knows by this name."""
+
+_URL: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<place>[^/?#]*)(?P<path>[^?#]*)", re.IGNORECASE)
+_SCP: Final = re.compile(r"(?:[^/@:]*@)?(?P<host>\[[^\]/]+\]|[^/:@]+):(?P<path>.*)", re.DOTALL)
+_TRANSPORT: Final = re.compile(r"^[A-Za-z0-9]+::")
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443", "ssh": "22", "git": "9418", "git+ssh": "22", "ssh+git": "22"}
+
+
+def source_identity(configured: str | None, remotes: Mapping[str, str], root: str, directory: str) -> str:
+    """The identity of the bundles in ``directory`` (relative to the repository's ``root``, ``"."`` for itself).
+
+    ``configured`` (``source:`` in wfsync.yaml) as it stands; else that of the remote ``origin``, else of the only
+    remote, with ``/directory``; else ``file:`` and the absolute folder. ``remotes``: name → URL.
+    """
+    if configured is not None:
+        return configured
+    url = remotes.get("origin") or (next(iter(remotes.values())) if len(remotes) == 1 else None)
+    base = remote_identity(url) if url else None
+    folder = posixpath.normpath(directory or ".").strip("/")
+    below = "" if folder == "." else f"/{folder}"
+    return (base or f"{WEAK}{posixpath.normpath(root)}") + below
+
+
+def remote_identity(url: str) -> str | None:
+    """A remote's URL without scheme, user, token, default port, query and ``.git``; None where nothing is left.
+
+    A path of this machine stays one: ``file:`` and the path. Hosts are lower case; paths are left as they are.
+    """
+    url = _TRANSPORT.sub("", url.strip())
+    found = _URL.fullmatch(url)
+    if found is not None:
+        scheme, path = found["scheme"].lower(), found["path"]
+        host = _host(found["place"], _DEFAULT_PORTS.get(scheme))
+        if scheme == "file":
+            return _local(path)
+        return _joined(host, path)
+    scp = _SCP.fullmatch(url)
+    if scp is not None:
+        return _joined(scp["host"].lower(), scp["path"])
+    return _local(url)
+
+
+def is_weak(identity: str) -> bool:
+    """True for the identity of a folder: another checkout of the same files has another one."""
+    return identity.startswith(WEAK)
+
+
+def _host(place: str, default_port: str | None) -> str:
+    host = place.rpartition("@")[2].lower()
+    name, colon, port = host.rpartition(":")
+    return name if colon and port in ("", default_port) and not name.endswith(":") else host
+
+
+def _joined(host: str, path: str) -> str | None:
+    path = _bare(path).lstrip("/")
+    return f"{host}/{path}" if host and path else None
+
+
+def _local(path: str) -> str | None:
+    path = _bare(path)
+    return f"{WEAK}{path}" if path.startswith("/") else None
+
+
+def _bare(path: str) -> str:
+    return re.sub(r"/{2,}", "/", path).rstrip("/").removesuffix(".git").rstrip("/")
