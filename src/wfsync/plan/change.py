@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from wfsync.bundle.model import Json
+from wfsync.plan.ownership import State
 
 __all__ = [
     "MISSING",
@@ -30,6 +31,7 @@ __all__ = [
     "Change",
     "FieldChange",
     "FieldOp",
+    "Kept",
     "Missing",
 ]
 
@@ -100,6 +102,31 @@ class Change:
     """Status (QUEUED, RUNNING, WAITING) to number of runs; only those above zero."""
     updated_at: str | None = None
     """When the row was last written (RFC 3339), if known."""
+    updated_by: str | None = None
+    state: State | None = None
+    """How the key stood: whose it is, and who changed it; None where the plan is not a repository's (`import`)."""
+    drift: bool = False
+    """The change takes away what somebody changed in the database since our last apply."""
+    managed_by: str | None = None
+    """The other source that manages the key."""
+    renamed_from: str | None = None
+    """Of a create: the key that git no longer has and whose row holds the same, or is the one that the file means."""
+    renamed_to: str | None = None
+    """Of a delete: likewise, the key that is created."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A workflow that apply leaves alone although file and row differ."""
+
+    key: str
+    why: Literal["held", "skipped"]
+    """``held``: a rollback went behind this very file. ``skipped``: changed in the database, and told to leave that."""
+    state: State
+    reason: str
+    file: str | None = None
+    workflow_id: str | None = None
+    updated_at: str | None = None
     updated_by: str | None = None
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from wfsync.bundle.model import JsonObject
 from wfsync.errors import Place, Problem, WfsyncError
-from wfsync.plan.change import Blocked, Change, FieldChange, Missing
+from wfsync.plan.change import Blocked, Change, FieldChange, Kept, Missing
 from wfsync.plan.model import Plan, Summary
 
 __all__ = [
@@ -50,10 +50,14 @@ def plan_to_value(plan: Plan, error: WfsyncError | None = None) -> JsonObject:
             "tenant": plan.target.tenant,
             "layout": plan.target.layout,
             "kind": plan.target.kind,
+            "environment": plan.target.environment,
         },
         "overwrite": plan.overwrite,
+        "prune": plan.prune,
+        "on_drift": plan.on_drift,
         "summary": summary_value(plan.summary()),
         "changes": [_change_value(change) for change in plan.changes],
+        "kept": [_kept_value(kept) for kept in plan.kept],
         "warnings": [problem_value(problem) for problem in plan.warnings],
         "blocks": [blocked_value(block) for block in plan.blocks],
         "errors": [] if error is None else error_values(error),
@@ -72,8 +76,11 @@ def failure_to_value(error: WfsyncError, warnings: Iterable[Problem] = ()) -> Js
         "source": None,
         "target": None,
         "overwrite": None,
+        "prune": None,
+        "on_drift": None,
         "summary": None,
         "changes": [],
+        "kept": [],
         "warnings": [problem_value(problem) for problem in (*warnings, *beside)],
         "blocks": [],
         "errors": error_values(error),
@@ -142,6 +149,24 @@ def _change_value(change: Change) -> JsonObject:
         "active_runs": dict(change.active_runs),
         "updated_at": change.updated_at,
         "updated_by": change.updated_by,
+        "state": change.state,
+        "drift": change.drift,
+        "managed_by": change.managed_by,
+        "renamed_from": change.renamed_from,
+        "renamed_to": change.renamed_to,
+    }
+
+
+def _kept_value(kept: Kept) -> JsonObject:
+    return {
+        "key": kept.key,
+        "why": kept.why,
+        "state": kept.state,
+        "reason": kept.reason,
+        "file": kept.file,
+        "workflow_id": kept.workflow_id,
+        "updated_at": kept.updated_at,
+        "updated_by": kept.updated_by,
     }
 
 
