@@ -14,6 +14,9 @@ from command_line import CommandLine
 settings.register_profile("wfsync", deadline=None, print_blob=True, derandomize="CI" in os.environ)
 settings.load_profile("wfsync")
 
+# What is called in this process must not find what an earlier run left in the home folder.
+os.environ["WFSYNC_CACHE_DIR"] = ""
+
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -40,13 +40,12 @@ class Bench:
         return self.server.full(self.repository(), self.size)
 
     def command(
-        self, repository: Path | None, database: str | None, *arguments: str, says: str = "", code: int = 0
+        self, repository: Path | None, database: str | None, *arguments: str, says: str = "", cold: bool = False
     ) -> Program:
-        """A command of wfsync, as a user calls it in a repository."""
+        """A command of wfsync, as a user calls it in a repository; ``cold``: it remembers no file of an earlier run."""
         named = () if database is None else ("--database", self.server.conninfo(database))
-        return Program(
-            [wfsync(), *named, *arguments], repository or self.scratch, environment(), frozenset({code}), says
-        )
+        cache = "" if cold else str(self.corpora.cache / "remembered")
+        return Program([wfsync(), *named, *arguments], repository or self.scratch, environment(cache), says=says)
 
     def floor(self, what: str, folder: Path | str, database: str | None, *more: str) -> Program:
         """The floor's script, in a process of its own like the commands."""
@@ -88,8 +87,12 @@ def _floor_create(bench: Bench) -> Iterator[Program]:
         yield bench.floor("create", bench.repository() / "workflows", database)
 
 
-def _plan(bench: Bench) -> Prepared:
-    return nullcontext(bench.command(bench.repository(), bench.full(), "plan", says=_nothing_changed(bench)))
+def _plan(*, cold: bool) -> Callable[[Bench], Prepared]:
+    def prepare(bench: Bench) -> Prepared:
+        says = _nothing_changed(bench)
+        return nullcontext(bench.command(bench.repository(), bench.full(), "plan", says=says, cold=cold))
+
+    return prepare
 
 
 def _floor_plan(bench: Bench) -> Prepared:
@@ -150,8 +153,8 @@ def _export_unchanged(bench: Bench) -> Prepared:
     return nullcontext(bench.command(bench.repository(), bench.full(), "export", "--all", "--check"))
 
 
-def _validate(bench: Bench) -> Prepared:
-    return nullcontext(bench.command(bench.repository(), None, "validate"))
+def _validate(*, cold: bool) -> Callable[[Bench], Prepared]:
+    return lambda bench: nullcontext(bench.command(bench.repository(), None, "validate", cold=cold))
 
 
 def _floor_validate(bench: Bench) -> Prepared:
@@ -160,12 +163,16 @@ def _floor_validate(bench: Bench) -> Prepared:
 
 SCENARIOS: Final[Sequence[Scenario]] = (
     Scenario("apply-empty", "apply into an empty database", _apply_empty, _floor_create, 1.7, "create"),
-    Scenario("plan", "plan, nothing changed", _plan, _floor_plan, 1.4, "plan"),
+    Scenario("plan", "plan, nothing changed", _plan(cold=False), _floor_plan, 1.4, "plan"),
+    Scenario("plan-cold", "plan, files never seen", _plan(cold=True), _floor_plan, None, "plan"),
     Scenario("plan-rev", "plan --rev HEAD, packed", _plan_rev, _floor_rev, None, "plan, packed"),
     Scenario("plan-compact", "plan, files not canonical", _plan_compact, _floor_compact, None, "plan"),
     Scenario("apply-update", "apply 1 % changed, update", _apply_changed("update"), _floor_plan, 1.7, "plan"),
     Scenario("apply-replace", "apply 1 % changed, replace", _apply_changed("replace"), _floor_plan, 1.7, "plan"),
     Scenario("export-empty", "export to an empty folder", _export_empty, _floor_export, 1.4, "export"),
     Scenario("export-unchanged", "export, nothing changed", _export_unchanged, _floor_plan, 1.4, "plan"),
-    Scenario("validate", "validate", _validate, _floor_validate, 1.5, "validate"),
+    Scenario("validate", "validate", _validate(cold=False), _floor_validate, 1.5, "validate"),
+    Scenario(
+        "validate-cold", "validate, files never seen", _validate(cold=True), _floor_validate, None, "validate"
+    ),
 )

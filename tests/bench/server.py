@@ -25,9 +25,13 @@ def wfsync() -> str:
     return str(Path(sys.executable).with_name("wfsync"))
 
 
-def environment() -> dict[str, str]:
-    """The environment of what is measured: nothing in it names a database or a configuration."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PG", "WFSYNC_", "COV_"))}
+def environment(cache: str = "") -> dict[str, str]:
+    """The environment of what is measured: nothing in it names a database or a configuration.
+
+    ``cache`` is the folder in which wfsync may remember files; empty: it remembers nothing.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "WFSYNC_", "COV_"))}
+    return kept | {"WFSYNC_CACHE_DIR": cache}
 
 
 @dataclass(slots=True)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-__all__ = ["SUFFIX", "schema_bytes", "schema_names"]
+__all__ = ["SUFFIX", "schema_bytes", "schema_folder", "schema_names"]
 
 SUFFIX: Final = ".schema.json"
 
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 
 
-def _folder() -> Path:
+def schema_folder() -> Path:
     """The folder with the schemas: the installed package's own, else that of the repository around ``src/``."""
     shipped = _PACKAGE / "schemas"
     return shipped if shipped.is_dir() else _PACKAGE.parent.parent / "schemas"
@@ -24,7 +24,7 @@ def _folder() -> Path:
 
 def schema_names() -> tuple[str, ...]:
     """Names of all schemas (``registry.v1``), sorted."""
-    return tuple(sorted(path.name.removesuffix(SUFFIX) for path in _folder().glob(f"*{SUFFIX}")))
+    return tuple(sorted(path.name.removesuffix(SUFFIX) for path in schema_folder().glob(f"*{SUFFIX}")))
 
 
 def schema_bytes(name: str) -> bytes:
@@ -32,7 +32,7 @@ def schema_bytes(name: str) -> bytes:
 
     Raises `LookupError` for a name that wfsync does not ship: a programmer's mistake, not a user's.
     """
-    path = _folder() / (name.removesuffix(SUFFIX) + SUFFIX)
+    path = schema_folder() / (name.removesuffix(SUFFIX) + SUFFIX)
     try:
         return path.read_bytes()
     except FileNotFoundError:

@@ -16,10 +16,10 @@ from wfsync.plan.model import Overwrite, Plan, SourceRef, TargetRef
 from wfsync.plan.resolve import Resolution, resolution, unresolved
 from wfsync.plan.state import LiveState
 from wfsync.state.desired import DesiredState, missing_dependencies, raise_if_wrong
-from wfsync.state.live import Rows, portable, read_live, reduce_row
+from wfsync.state.live import Rows, portable, read_live
 from wfsync.state.managed import read_managed
 from wfsync.state.progress import Track, untracked
-from wfsync.state.recognise import RECOGNISED, Recogniser
+from wfsync.state.recognise import Recogniser
 from wfsync.store.cascade import count, count_versions
 from wfsync.store.connection import Connection, snapshot
 from wfsync.store.layout import InstanceLayout, Tenant
@@ -85,8 +85,7 @@ def make_plan(
         desired = desired.resolved(known, unheld)
         decision = decide(desired.by_key, rows.state, options.overwrite, known.key_of)
         problems = (*_unheld_warning(unheld), *_check(desired, rows, known, decision))
-        changes = _with_digests(conn, layout, tenant, decision.changes, rows.state)
-        changes, notes = _with_consequences(conn, layout, tenant, changes, rows.state, options.overwrite)
+        changes, notes = _with_consequences(conn, layout, tenant, decision.changes, rows.state, options.overwrite)
         if options.details:
             changes, more = _with_paths(conn, layout, tenant, changes, desired, rows.state, known)
             notes = (*notes, *more)
@@ -112,26 +111,6 @@ def _check(desired: DesiredState, rows: Rows, known: Resolution, decision: Decis
     ]
     raise_if_wrong(problems)
     return tuple(problems)
-
-
-def _with_digests(
-    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, changes: tuple[Change, ...], live: LiveState
-) -> tuple[Change, ...]:
-    """Digests of rows that were recognised, and change all the same: callers of a workflow that gets a new id."""
-    unknown = {c.workflow_id for c in changes if c.before_digest == RECOGNISED and c.workflow_id is not None}
-    if not unknown:
-        return changes
-    rows = stream(conn, layout, tenant, ids=sorted(unknown))
-    digests = {row.workflow_id: reduce_row(row, live.keys_by_id)[0].digest for row in rows}
-
-    def with_digest(change: Change) -> Change:
-        before = digests.get(change.workflow_id or "")
-        if before is None:
-            return change
-        after = before if change.after_digest == RECOGNISED else change.after_digest
-        return replace(change, before_digest=before, after_digest=after)
-
-    return tuple(map(with_digest, changes))
 
 
 def _with_consequences(

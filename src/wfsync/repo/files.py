@@ -20,6 +20,8 @@ __all__ = [
     "lfs_pointer",
     "no_directory",
     "read_regular",
+    "stamp",
+    "stamp_of",
     "starts_as_pointer",
     "too_large",
 ]
@@ -55,6 +57,29 @@ def read_regular(path: str, *, limit: int, label: str) -> bytes:
         raise _unreadable(error, label) from error
     finally:
         os.close(handle)
+
+
+_RACY: Final = 2_000_000_000
+"""Nanoseconds. A file that was touched so lately may be touched again without a trace: some clocks tick that slowly."""
+
+
+def stamp(status: os.stat_result, before: int | None = None) -> str | None:
+    """What identifies the content that a file had at ``status``; None when it may change without changing that.
+
+    ``before`` is the time of day (nanoseconds) at which ``status`` was asked for; None: never mind how young it is.
+    """
+    changed, modified = status.st_ctime_ns, status.st_mtime_ns
+    if before is not None and max(changed, modified) > before - _RACY:
+        return None
+    return f"{status.st_size} {modified} {changed} {status.st_ino} {status.st_dev}"
+
+
+def stamp_of(path: str) -> str | None:
+    """The stamp of the file at ``path``; None when there is none."""
+    try:
+        return stamp(os.lstat(path))
+    except OSError:
+        return None
 
 
 def _read_on(handle: int, data: bytes, limit: int, label: str) -> bytes:

@@ -139,7 +139,8 @@ class Revision:
             found.problems.append(link(path, label))
             return
         size, pointer = git.blob_size(self._git, blob.id)
-        found.add(Entry(path, label, size, str(blob.id)), pointer=pointer)
+        blob_id = str(blob.id)
+        found.add(Entry(path, label, size, blob_id, blob_id), pointer=pointer)
 
     def _is_folder_link(self, blob: pygit2.Object, path: str) -> bool:
         """True when the link leads to a folder of this commit."""

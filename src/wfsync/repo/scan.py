@@ -8,6 +8,7 @@ What belongs to the repository is decided by a `View`: everything in a plain fol
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -72,6 +73,7 @@ class Found:
 def scan(root: str, directory: str, exclude: frozenset[str], view: View, label: Label) -> Found:
     """Everything under ``directory`` that has a bundle's suffix, as entries or as problems. In no order."""
     found = Found()
+    now = time.time_ns()
     folders = [directory]
     while folders:
         folder = folders.pop()
@@ -91,7 +93,7 @@ def scan(root: str, directory: str, exclude: frozenset[str], view: View, label: 
                 if path in exclude:
                     continue
                 if view.counts(path):
-                    _take(found, child, path, label)
+                    _take(found, child, path, label, now)
                 else:
                     found.ignored += 1
             elif not child.name.startswith("."):
@@ -108,18 +110,19 @@ def _warn(found: Found, child: os.DirEntry[str], path: str, view: View, label: L
         found.problems.append(capital_suffix(label(path)))
 
 
-def _take(found: Found, child: os.DirEntry[str], path: str, label: Label) -> None:
+def _take(found: Found, child: os.DirEntry[str], path: str, label: Label, now: int) -> None:
     if child.is_symlink():
         found.problems.append(link(path, label(path)))
     elif not child.is_file(follow_symlinks=False):
         found.problems.append(_special(path, label(path)))
     else:
         try:
-            size = child.stat(follow_symlinks=False).st_size
+            status = child.stat(follow_symlinks=False)
         except OSError:
             return  # gone since the folder was listed
+        size = status.st_size
         pointer = size < files.LFS_POINTER_SIZE and files.starts_as_pointer(child.path)
-        found.add(Entry(path, label(path), size), pointer=pointer)
+        found.add(Entry(path, label(path), size, None, files.stamp(status, now)), pointer=pointer)
 
 
 def _fault(entry: Entry, *, pointer: bool) -> Problem | None:

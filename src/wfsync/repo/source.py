@@ -35,6 +35,9 @@ class Entry:
     """Bytes; as of the listing."""
     blob_id: str | None = None
     """The git object that holds it; None: it is read from the work tree."""
+    stamp: str | None = None
+    """Equal stamps, equal bytes: the blob's id, or size, times and inode of a file that has not been touched lately
+    (git's rule for racy entries). None: nobody can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,15 @@ class Reader:
                 f"{entry.label}: {problem.message}", code=problem.code, hint=problem.hint, problems=(problem,)
             )
         return data
+
+    def is_unchanged(self, entry: Entry) -> bool:
+        """True when the file is still the one that was listed, as far as its stamp says; without one nobody can tell.
+
+        Asked after reading it, it holds for what was read.
+        """
+        if entry.stamp is None or entry.blob_id is not None:
+            return True
+        return files.stamp_of(f"{self.root}/{entry.path}") == entry.stamp
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ class WorkTree(Folder):
             found.problems.append(link(row.path, label))
         else:
             size, pointer = git.blob_size(self._git, row.blob_id)
-            found.add(Entry(row.path, label, size, row.blob_id), pointer=pointer)
+            found.add(Entry(row.path, label, size, row.blob_id, row.blob_id), pointer=pointer)
 
     def _is_dirty(
         self, status: Mapping[str, int], rows: list[git.IndexRow], directory: str, exclude: frozenset[str]

@@ -20,7 +20,8 @@ from wfsync.repo.layout import key_of, syntax_of
 from wfsync.repo.source import Entry, Reader, Source, SourceInfo
 from wfsync.state.parallel import Ahead
 from wfsync.state.progress import Track, untracked
-from wfsync.state.recognise import RECOGNISED, Recogniser
+from wfsync.state.recognise import Recogniser
+from wfsync.state.remembered import Memory
 
 __all__ = [
     "DesiredState",
@@ -103,7 +104,7 @@ class DesiredState:
                 data = self.text(item.file)
             except RepositoryError as error:
                 raise _changed(item.file) from error
-            if item.checksum not in (0, fingerprint.checksum(data)):
+            if not self._is_as_loaded(item, data):
                 raise _changed(item.file)
             syntax = _syntax(item.file, self.entries)
             return read_workflows(data, syntax, item.file, canonical=item.is_canonical)[item.index]
@@ -112,6 +113,11 @@ class DesiredState:
                 self._parsed.clear()
             self._parsed[item.file] = read_workflows(self.text(item.file), _syntax(item.file, {}), item.file)
         return self._parsed[item.file][item.index]
+
+    def _is_as_loaded(self, item: Desired, data: bytes) -> bool:
+        if item.checksum != 0:
+            return item.checksum == fingerprint.checksum(data)
+        return self.reader is None or self.reader.is_unchanged(self.entries[item.file])
 
     def final(self, item: Desired, known: Resolution) -> Workflow:
         """The workflow as this database would hold it: callees by key, metadata without a column as it reads there."""
@@ -124,15 +130,10 @@ class DesiredState:
         """The same, with final digests: those of workflows that `final` makes other ones are made anew."""
         state = replace(self, unheld=unheld)
 
-        def remake(item: Desired) -> Desired:
-            if item.checksum == 0:  # recognised, and never loaded
-                item = replace(item, checksum=fingerprint.checksum(self.text(item.file)))
-            return replace(item, digest=fingerprint.digest(state.final(item, known)))
-
         remade = {
-            key: remake(item)
+            key: replace(item, digest=fingerprint.digest(state.final(item, known)))
             for key, item in self.by_key.items()
-            if (unheld and item.digest != RECOGNISED) or (item.calls and needs_relabel(item, known.key_of))
+            if unheld or (item.calls and needs_relabel(item, known.key_of))
         }
         return replace(state, by_key={**self.by_key, **remade}) if remade else state
 
@@ -146,11 +147,15 @@ class Loading:
     track: Track = untracked
     recogniser: Recogniser = field(init=False)
     """To be shown the database's rows before `finish`: what it recognises is not loaded."""
+    _memory: Memory = field(init=False)
+    _recalled: Mapping[str, Desired] = field(init=False)
     _ahead: Ahead[Entry, Loaded] | None = None
     _state: DesiredState | None = None
 
     def __post_init__(self) -> None:
-        self.recogniser = Recogniser(self.source, self.options)
+        self._memory = Memory(self.source, self.options)
+        self._recalled = self._memory.recall(self.source.entries)
+        self.recogniser = Recogniser(self.source, self.options, dict(self._recalled))
 
     def finish(self) -> DesiredState:
         """Load every file that was not recognised; may be asked more than once.
@@ -168,13 +173,20 @@ class Loading:
 
     def _finish(self) -> DesiredState:
         problems = list(self.source.problems)
-        items = list(self.recogniser.found.values())
-        rest = [entry for entry in self.source.entries if entry.label not in self.recogniser.found]
+        known = self.recogniser.found
+        items = list(known.values())
+        rest = [entry for entry in self.source.entries if entry.label not in known]
         self._ahead = Ahead(rest, partial(_load_entry, self.source.reader, self.options))
-        for loaded in self.track(self._ahead.results(), "checking files", len(rest)):
+        results = self._ahead.results()
+        for entry, loaded in zip(rest, self.track(results, "checking files", len(rest)), strict=True):
             items.extend(loaded.workflows)
             problems.extend(loaded.problems)
+            if len(loaded.workflows) == 1 and not loaded.problems:
+                self._memory.keep(entry, loaded.workflows[0])
         entries = {entry.label: entry for entry in self.source.entries}
+        for label in known.keys() - self._recalled.keys():
+            self._memory.keep(entries[label], known[label])
+        self._memory.save(self.source.entries)
         state = DesiredState(self.source.info, {}, (), self.source.reader, entries)
         by_key, duplicates = _by_key(items, state)
         problems.extend(duplicates)

@@ -19,7 +19,7 @@ from wfsync.bundle.structure import relabel
 from wfsync.errors import DatabaseError, Problem
 from wfsync.plan.state import Live, LiveState, live_state
 from wfsync.state.progress import Track, untracked
-from wfsync.state.recognise import RECOGNISED, Known, Recogniser
+from wfsync.state.recognise import Known, Recogniser
 from wfsync.state.spread import spread
 from wfsync.store.connection import Connection
 from wfsync.store.layout import InstanceLayout, Tenant
@@ -148,8 +148,8 @@ def _reduced(
         if found:
             workflow = portable(workflow, keys_by_id)
         named = tuple(replace(call, target=keys_by_id.get(call.target, call.target)) for call in found)
-        file = None if recogniser is None else recogniser.recognise(Known(workflow, steps, needs, named))
-        digest = RECOGNISED if file is not None else fingerprint.digest(workflow, needs)
+        digest = fingerprint.digest(workflow, needs)
+        file = None if recogniser is None else recogniser.recognise(Known(workflow, steps, needs, named, digest))
         versions = tuple(v.version for v in workflow.versions)
     when = to_datetime(stored.updated_at)
     updated_at = rfc3339(when) if when is not None else None

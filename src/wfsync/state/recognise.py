@@ -23,10 +23,7 @@ from wfsync.errors import RepositoryError
 from wfsync.repo.layout import key_of, syntax_of
 from wfsync.repo.source import Entry, Source
 
-__all__ = ["RECOGNISED", "Known", "Recogniser"]
-
-RECOGNISED: Final = ""
-"""Stands for the digest, on both sides, of a workflow whose file and row hold the same: nobody needs to compute it."""
+__all__ = ["Known", "Recogniser"]
 
 _EXPORTED_AT: Final = re.compile(rb'\{\n  "exportedAt": "([0-9TZtz:.+-]{1,64})",\n')
 """How canonical text begins. The moment is the file's own: it is no part of what is compared."""
@@ -43,6 +40,7 @@ class Known:
     dependencies: Dependencies
     calls: tuple[Call, ...]
     """With targets as keys."""
+    digest: str
 
 
 @dataclass(slots=True)
@@ -52,14 +50,15 @@ class Recogniser:
     source: Source
     options: LoadOptions
     found: dict[str, Desired] = field(default_factory=dict)
-    """What recognised files say, by their label."""
+    """What files say that need not be loaded, by their label: those known at the start, and those recognised since."""
     _entries: dict[str, Entry | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for entry in self.source.entries:
             key = key_of(entry.path)
             # Two files of one name are a fault, which only loading both can tell
-            self._entries[key] = entry if key not in self._entries and syntax_of(entry.path) == "json" else None
+            is_wanted = entry.label not in self.found and key not in self._entries
+            self._entries[key] = entry if is_wanted and syntax_of(entry.path) == "json" else None
 
     def recognise(self, known: Known) -> Desired | None:
         """What the file of this key says, if it holds exactly ``known`` and nothing is to be said about it; else None.
@@ -89,7 +88,7 @@ class Recogniser:
             key=key,
             file=entry.label,
             index=0,
-            digest=RECOGNISED,
+            digest=known.digest,
             calls=known.calls,
             origin_id=None,
             versions=tuple(version.version for version in known.workflow.versions),

@@ -1,0 +1,149 @@
+"""What earlier runs found out about files that have not changed since: those need not be read again.
+
+A file is taken for unchanged as git takes it: by size, times and inode (`Entry.stamp`), or by the id of its blob. Only
+sound files of which there is nothing to say are remembered, under everything that the verdict depends on: the options,
+and this program's own code. What is remembered may be lost at any time; it is never the only copy of anything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import fields
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+import wfsync.bundle
+from wfsync import __version__
+from wfsync.bundle.load import Desired, LoadOptions
+from wfsync.bundle.references import Call
+from wfsync.repo.cache import read_cached, write_cached
+from wfsync.repo.source import Entry, Source
+
+__all__ = ["Memory"]
+
+_KIND: Final = "files"
+_FORGETFUL: Final = 2
+"""Records are dropped when there are this many times more of them than files."""
+_FEW: Final = 1000
+
+_CallRecord = tuple[tuple[str | int, ...], str, int, int | None]
+
+
+class _Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One sound file; the fields of `Desired` that come from its content."""
+
+    path: str
+    stamp: str
+    key: str
+    digest: str
+    calls: tuple[_CallRecord, ...]
+    origin_id: str | None
+    versions: tuple[int, ...]
+    is_canonical: bool
+
+
+class _Memory(msgspec.Struct, array_like=True, frozen=True):
+    rules: str
+    """What the verdicts depend on; others are worthless."""
+    records: list[_Record]
+
+
+class Memory:
+    """The memory of one source under one set of options."""
+
+    def __init__(self, source: Source, options: LoadOptions) -> None:
+        place = f"{source.info.root}\0{source.info.directory}\0{'' if source.info.rev is None else 'rev'}"
+        self._name = sha256(os.fsencode(place)).hexdigest()[:32]
+        self._rules = _rules(options)
+        self._digests = options.digests
+        self._records: dict[str, _Record] = {}
+        self._is_new = False
+        data = read_cached(_KIND, self._name) if source.entries else None
+        if data is not None:
+            try:
+                memory = msgspec.msgpack.decode(data, type=_Memory)
+            except msgspec.DecodeError:  # another version's, or damaged
+                return
+            if memory.rules == self._rules:
+                self._records = {record.path: record for record in memory.records}
+
+    def recall(self, entries: Iterable[Entry]) -> dict[str, Desired]:
+        """What is known of those ``entries`` that are unchanged, by their label."""
+        found: dict[str, Desired] = {}
+        for entry in entries:
+            record = self._records.get(entry.path)
+            if record is None or record.stamp != entry.stamp or (self._digests and not record.digest):
+                continue
+            calls = tuple(Call(*call) for call in record.calls) if record.calls else ()
+            found[entry.label] = Desired(
+                record.key,
+                entry.label,
+                0,
+                record.digest,
+                calls,
+                record.origin_id,
+                record.versions,
+                None,
+                record.is_canonical,
+            )
+        return found
+
+    def keep(self, entry: Entry, item: Desired) -> None:
+        """Remember ``item``, about which there is nothing else to say, as the content of ``entry``'s file."""
+        if entry.stamp is None or item.missing is not None:
+            return
+        calls = tuple((call.path, call.target, call.version, call.in_version) for call in item.calls)
+        self._records[entry.path] = _Record(
+            entry.path, entry.stamp, item.key, item.digest, calls, item.origin_id, item.versions, item.is_canonical
+        )
+        self._is_new = True
+
+    def save(self, entries: Iterable[Entry]) -> None:
+        """Write down what is new, for the next run; ``entries`` are the files that there are."""
+        if not self._is_new:
+            return
+        paths = {entry.path for entry in entries}
+        if len(self._records) > _FORGETFUL * len(paths) + _FEW:
+            self._records = {path: record for path, record in self._records.items() if path in paths}
+        try:
+            data = msgspec.msgpack.encode(_Memory(self._rules, list(self._records.values())))
+        except UnicodeEncodeError:  # a path that is no text; such a file is a fault anyway
+            return
+        write_cached(_KIND, self._name, data)
+        self._is_new = False
+
+
+def _rules(options: LoadOptions) -> str:
+    """A fingerprint of everything that decides what a file says, apart from the file."""
+    parts = [__version__, _code()]
+    for option in fields(options):
+        if option.name != "digests":
+            value = getattr(options, option.name)
+            parts.append(f"{option.name}={sorted(value) if isinstance(value, frozenset) else _plain(value)}")
+    return sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _plain(value: object) -> str:
+    """``value`` as text that is the same in every process: sets have an order of their own in each."""
+    if hasattr(value, "__dataclass_fields__"):
+        inner = ((f.name, getattr(value, f.name)) for f in fields(value))  # type: ignore[arg-type]
+        return repr([(name, sorted(v) if isinstance(v, frozenset) else _plain(v)) for name, v in inner])
+    return repr(value)
+
+
+@cache
+def _code() -> str:
+    """Changes whenever the code or the schemas that check files do, also between releases."""
+    from wfsync.bundle.schema_files import schema_folder
+
+    folders = [*wfsync.bundle.__path__, *(str(Path(p, "rules")) for p in wfsync.bundle.__path__), str(schema_folder())]
+    times = []
+    for folder in folders:
+        with os.scandir(folder) as listing:
+            times += sorted((e.name, e.stat().st_mtime_ns) for e in listing if e.name.endswith((".py", ".json")))
+    return repr(times)
