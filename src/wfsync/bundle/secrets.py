@@ -1,0 +1,125 @@
+"""What looks like a secret: the one definition, for the check of files and for all that is shown.
+
+Spec: issue 3, section 11; cli.md "Output" (values under keys that look like secrets). Two nets: by name (``apiKey``)
+and by form (a text that holds a well-known kind of token). A *reference* (``{"$secret": "NAME"}``, ``{"$expr": …}``,
+runtime.md) says where a value comes from and is none.
+
+Masking (`wfsync.plan.secrets`) hides whatever either net catches. The check (`wfsync.bundle.rules.secrets`) says less:
+it is asked to cry wolf seldom, so it also looks at the value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+from wfsync.bundle.model import Json
+
+__all__ = [
+    "FORMS",
+    "LOOSE",
+    "REDACTED",
+    "Form",
+    "hide_text",
+    "is_reference",
+    "is_secret_below",
+    "is_secret_name",
+    "pair_name",
+    "words_of",
+]
+
+REDACTED: Final = "[SECRET:REDACTED]"
+
+Form = str
+"""Which kind of token a text holds: the name of a group of `FORMS`."""
+
+_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+_SECRET_WORDS: Final = frozenset({"auth", "bearer", "cookie", "jwt", "otp", "passcode", "pin", "pwd", "totp"})
+_TOKENS: Final = frozenset({"token", "tokens"})
+_SECRET_PARTS: Final = re.compile(
+    r"passw(?:or)?d|passphrase|secret(?!ar)|credential|authori[sz]ation|apikey|privatekey|accesskey|secretkey|signingkey"
+    r"|encryptionkey|accountkey|connectionstring|tokens?$|pwd$"
+)
+_HARMLESS_ENDINGS: Final = frozenset({"count", "expiry", "length", "limit", "name", "policy", "ref", "ttl", "type"})
+_QUANTITIES: Final = frozenset({"max", "min", "num"})
+_NAME_FIELDS: Final = ("name", "key", "header")
+_SCHEMA_WORDS: Final = frozenset(
+    {"$ref", "additionalProperties", "description", "format", "maxLength", "minLength", "required", "title", "type"}
+)
+_REFERENCES: Final = frozenset({"$secret", "$expr"})
+
+FORMS: Final = re.compile(
+    r"""
+      (?P<private_key>-----BEGIN\ [A-Z0-9 ]*PRIVATE\ KEY(?:\ BLOCK)?-----.*?(?:-----END\ [A-Z0-9 ]*-----|\Z)
+        |\bAGE-SECRET-KEY-1[0-9A-Z]{20,})
+    | (?P<aws>\b(?:AKIA|ASIA)[0-9A-Z]{16}\b)
+    | (?P<github>\b(?:gh[pousr]_|github_pat_)[A-Za-z0-9_]{20,})
+    | (?P<gitlab>\bgl(?:pat|ptt|dt|rt|cbt|ft|soat|imt|agent|oas)-[A-Za-z0-9_-]{16,})
+    | (?P<slack>\b(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10,}|(?<=hooks\.slack\.com/services/)[A-Za-z0-9/_-]+)
+    | (?P<stripe>\b(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{10,}|\bwhsec_[A-Za-z0-9+/=]{16,})
+    | (?P<google>\bAIza[A-Za-z0-9_-]{35}|\bGOCSPX-[A-Za-z0-9_-]{20,}|\bya29\.[A-Za-z0-9_-]{20,})
+    | (?P<service>\bsk-[A-Za-z0-9_-]{20,}|\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|\bnpm_[A-Za-z0-9]{36}
+        |\bpypi-[A-Za-z0-9_-]{40,}|\bdop_v1_[a-f0-9]{32,}|\bhv[sb]\.[A-Za-z0-9_-]{20,}|\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32})
+    | (?P<jwt>(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*)
+    | (?P<header>(?i:(?<=\bbearer\ )|(?<=\bbasic\ ))[A-Za-z0-9._~+/=-]{16,})
+    | (?P<address>(?<=://)[^/\s:@]*:[^/\s@]+(?=@))
+    | (?P<query>(?i:(?<=[?&]token=)|(?<=[?&]key=)|(?<=[?&]sig=)|(?<=[?&]secret=)|(?<=[?&]api_key=)|(?<=[?&]apikey=)
+        |(?<=[?&]password=)|(?<=[?&]signature=)|(?<=[?&]access_token=)|(?<=[?&]client_secret=))[^&\s]+)
+    | (?P<connection>(?i:(?<=\bpassword=)|(?<=\bpwd=)|(?<=\baccountkey=)|(?<=\bsharedaccesskey=))[^;&\s'"]+)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+"""Every form of a token that is known; the group that matched says which."""
+
+LOOSE: Final = frozenset({"header", "address", "query", "connection"})
+"""Groups of `FORMS` that catch what merely stands where a secret would: the text may be a placeholder."""
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a member's name, in lower case: ``dbPassword`` and ``DB_PASSWORD`` are db, password."""
+    return [word.lower() for word in _WORD.findall(name)]
+
+
+@lru_cache(maxsize=4096)
+def is_secret_name(name: str) -> bool:
+    """True when a member of this name is expected to hold a secret: ``apiKey``, ``DB_PASSWORD``, ``x-auth-token``."""
+    words = words_of(name)
+    if not words or words[-1] in _HARMLESS_ENDINGS or words[0] in _QUANTITIES:
+        return False
+    if _SECRET_PARTS.search("".join(words)):
+        return True
+    return words[-1] in _SECRET_WORDS or not _TOKENS.isdisjoint(words)
+
+
+def is_reference(value: Json) -> bool:
+    """True for ``{"$secret": "NAME"}`` and ``{"$expr": "…"}``: where a value comes from, not the value."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return False
+    [(name, content)] = value.items()
+    return name in _REFERENCES and isinstance(content, str)
+
+
+def is_secret_below(owner: Mapping[str, Json], name: str, *, secret: bool, schema: bool) -> bool:
+    """True when ``owner[name]`` is to be hidden: by its name, as the ``value`` of a pair whose ``name`` is secret, or
+    because ``owner`` is (``secret``).
+
+    Inside a JSON Schema (``schema``), what describes a secret property stays readable: its type, its title.
+    """
+    if schema and name in _SCHEMA_WORDS and not isinstance(owner.get(name), dict):
+        return False
+    return secret or is_secret_name(name) or pair_name(owner, name) is not None
+
+
+def pair_name(owner: Mapping[str, Json], name: str) -> str | None:
+    """Of ``{"name": "Authorization", "value": …}``, asked for ``value``: the secret name that it goes by; else None."""
+    if name != "value":
+        return None
+    names = (owner.get(field) for field in _NAME_FIELDS)
+    return next((text for text in names if isinstance(text, str) and is_secret_name(text)), None)
+
+
+def hide_text(text: str) -> str:
+    """``text`` with every well-known form of a token in it replaced."""
+    return FORMS.sub(REDACTED, text)
