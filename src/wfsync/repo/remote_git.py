@@ -102,10 +102,12 @@ def require_git(minimum: tuple[int, int] = MINIMUM) -> str:
     return found
 
 
-def network_environment(remote: RemoteUrl | None, environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a git process that talks to ``remote`` (None: to nobody)."""
+def network_environment(
+    remote: RemoteUrl | None, environ: Mapping[str, str], more: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The environment of a git process that talks to ``remote`` (None: to nobody), with ``more`` of git's settings."""
     result = {k: v for k, v in environ.items() if k not in _FOREIGN and not k.startswith("GIT_TRACE")} | _FIXED
-    settings = [*_SETTINGS]
+    settings = [*_SETTINGS, *(more or {}).items()]
     if remote is not None and remote.kind == "http":
         settings += [(name, value) for name, value in _SLOW if f"GIT_{name[5:].upper()}" not in environ]
         if remote.password is not None:
