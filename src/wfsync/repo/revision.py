@@ -36,6 +36,11 @@ class Revision:
         """The id of the commit that is read."""
         return str(self._resolved.commit.id)
 
+    @property
+    def git_dir(self) -> str:
+        """The folder of git's objects."""
+        return self._git.path
+
     def relative(self, path: str | Path) -> str | None:
         """``path`` of the file system as a path of the repository; a bare one has no place in the file system."""
         return normal(str(path)) if self._git.is_bare else inside(self.root, path)
