@@ -12,13 +12,22 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, Literal
 
+from wfsync.bundle.field_policies import NAMED_DEFAULT, Policies
 from wfsync.bundle.model import Json
 from wfsync.bundle.source_map import Path as Steps
 from wfsync.bundle.source_map import SourceMap
+from wfsync.environments import (
+    ENVIRONMENT_VARIABLE,
+    ChosenEnvironment,
+    Environment,
+    choose_environment,
+    environments_of,
+    overlay_paths,
+)
 from wfsync.errors import ConfigError, InputError, Place, Problem
 
 if TYPE_CHECKING:
@@ -29,10 +38,12 @@ __all__ = [
     "Config",
     "DatabaseChoice",
     "find_config",
+    "named_environment",
     "parse_config",
     "read_config",
     "resolve_config",
     "resolve_database",
+    "resolve_environment",
     "resolve_tenant",
 ]
 
@@ -66,6 +77,22 @@ class Config:
     overwrite: Overwrite = "replace"
     definitions: DefinitionPolicy = "error"
     """What an unsound published definition is (``policy.definitions``)."""
+    suspend: bool = False
+    """`wfsync watch` compares, and applies nothing."""
+    environments: Mapping[str, Environment] = field(default_factory=dict)
+    """By name."""
+    database_fields: tuple[str, ...] | None = None
+    """``fields.database``; None where the file says nothing of it: then it depends on the database."""
+    create_only_fields: tuple[str, ...] = ()
+
+    def policies(self, kind: Literal["embedded", "named"]) -> Policies:
+        """Whose each field of the metadata is, in a database of this kind: a named one owns ``isPaused`` unless the
+        file says otherwise, because a sync must not un-pause what operations or auto-pause stopped.
+        """
+        owned = self.database_fields
+        if owned is None:
+            owned = NAMED_DEFAULT if kind == "named" else ()
+        return Policies.of(owned, self.create_only_fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +129,7 @@ def parse_config(data: bytes, file: str) -> Config:
         Problem(
             code=_CODE,
             message="a password must not stand in this file",
-            place=source.key(path) if path else source.value(path),
+            place=_unspoken(source.key(path) if path else source.value(path)),
             hint="name the database by --database or WFSYNC_DATABASE_URL, its password by PGPASSWORD or ~/.pgpass",
         )
         for path in sorted(secrets, key=str)
@@ -114,10 +141,11 @@ def parse_config(data: bytes, file: str) -> Config:
             if not _quotes(fault, secrets)
         )
     else:
+        paths = [((name,), tree[name]) for name in ("directory", "registry") if name in tree]
         problems.extend(
-            Problem(code=_CODE, message=f"{name} {fault}", place=source.value((name,)), hint=_PATH_HINT)
-            for name in ("directory", "registry")
-            if name in tree and (fault := _path_fault(tree[name]))
+            Problem(code=_CODE, message=f"{'.'.join(where)} {fault}", place=source.value(where), hint=_PATH_HINT)
+            for where, path in (*paths, *overlay_paths(tree))
+            if (fault := _path_fault(path))
         )
     if problems:
         raise _invalid(file, sorted(problems, key=_position))
@@ -126,7 +154,16 @@ def parse_config(data: bytes, file: str) -> Config:
         registry=_normal(tree["registry"]) if "registry" in tree else None,
         overwrite=tree.get("overwrite", "replace"),
         definitions=tree.get("policy", {}).get("definitions", "error"),
+        suspend=tree.get("suspend", False),
+        environments=environments_of(tree),
+        database_fields=_names(tree, "database"),
+        create_only_fields=_names(tree, "create_only") or (),
     )
+
+
+def _names(tree: Json, owner: str) -> tuple[str, ...] | None:
+    names = tree.get("fields", {}).get(owner)
+    return None if names is None else tuple(names)
 
 
 def read_config(path: Path) -> Config:
@@ -175,13 +212,39 @@ def resolve_config(option: str | None, environ: Mapping[str, str], start: Path, 
     return path
 
 
-def resolve_database(option: str | None, environ: Mapping[str, str]) -> DatabaseChoice:
-    """Which database: ``--database``, else ``WFSYNC_DATABASE_URL``, else libpq's own variables, else the embedded one.
+def named_environment(option: str | None, environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """The name that ``-e`` gives, else ``WFSYNC_ENV``, and which of the two did; None for neither.
+
+    Raises `ConfigError` (code ``USAGE``) for an option that is empty.
+    """
+    return _named(option, "-e", environ, ENVIRONMENT_VARIABLE)
+
+
+def resolve_environment(option: str | None, environ: Mapping[str, str], config: Config) -> ChosenEnvironment | None:
+    """The environment of ``config`` that ``-e`` names, else ``WFSYNC_ENV``, else None.
+
+    Raises `ConfigError`: an empty option (code ``USAGE``), a name that it does not have (``UNKNOWN_ENVIRONMENT``).
+    """
+    return choose_environment(named_environment(option, environ), config.environments)
+
+
+def resolve_database(
+    option: str | None, environ: Mapping[str, str], chosen: ChosenEnvironment | None = None
+) -> DatabaseChoice:
+    """Which database: ``--database``, the block of an explicit ``-e``, ``WFSYNC_DATABASE_URL``, the block of
+    ``WFSYNC_ENV``, libpq's own variables, else the embedded one.
 
     Of libpq's, only PGHOST, PGHOSTADDR, PGDATABASE and PGSERVICE name a database (cli.md): PGUSER or PGPASSWORD alone
-    say who, not where. Raises `ConfigError` (code ``USAGE``) for an option that is empty.
+    say who, not where. Raises `ConfigError`: an option that is empty (code ``USAGE``), or a block whose variable has no
+    value (``DATABASE_ENV_UNSET``).
     """
-    named = _named(option, "--database", environ, "WFSYNC_DATABASE_URL")
+    explicit = chosen is not None and chosen.explicit
+    named = _named(option, "--database", {}, "")
+    if named is None and chosen is not None and explicit:
+        named = chosen.address(environ)
+    named = named or _named(None, "", environ, "WFSYNC_DATABASE_URL")
+    if named is None and chosen is not None and not explicit:
+        named = chosen.address(environ)
     if named is not None:
         value, origin = named
         return DatabaseChoice("named", value, origin)
@@ -191,13 +254,20 @@ def resolve_database(option: str | None, environ: Mapping[str, str]) -> Database
     return DatabaseChoice("embedded")
 
 
-def resolve_tenant(option: str | None, environ: Mapping[str, str]) -> str | None:
-    """``--tenant``, else ``WFSYNC_TENANT``, else None: the text as given, cast by the database to the column's type.
+def resolve_tenant(
+    option: str | None, environ: Mapping[str, str], chosen: ChosenEnvironment | None = None
+) -> str | None:
+    """``--tenant``, the block of an explicit ``-e``, ``WFSYNC_TENANT``, the block of ``WFSYNC_ENV``, else None: the
+    text as given, cast by the database to the column's type.
 
     Raises `ConfigError` (code ``USAGE``) for an option that is empty.
     """
-    named = _named(option, "--tenant", environ, "WFSYNC_TENANT")
-    return named[0] if named is not None else None
+    block = chosen.environment.tenant if chosen is not None else None
+    named = _named(option, "--tenant", {}, "")
+    if named is None and block is not None and chosen is not None and chosen.explicit:
+        return block
+    named = named or _named(None, "", environ, "WFSYNC_TENANT")
+    return named[0] if named is not None else block
 
 
 def _named(option: str | None, flag: str, environ: Mapping[str, str], variable: str) -> tuple[str, str] | None:
@@ -245,6 +315,12 @@ def _secrets(tree: Json, path: Steps = ()) -> Iterator[Steps]:
             yield path
         case _:
             pass
+
+
+def _unspoken(place: Place) -> Place:
+    """``place`` without its pointer where that would repeat a secret: the name of a member may hold one."""
+    spoken = (place.pointer or "").replace("~1", "/").replace("~0", "~")
+    return replace(place, pointer=None) if _CREDENTIALS.search(spoken) else place
 
 
 def _quotes(fault: SchemaFault, secrets: frozenset[Steps]) -> bool:

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wfsync.bundle.load import LoadOptions
+from wfsync.bundle.model import Json
+from wfsync.bundle.overlay import NO_OVERLAY, Overlay, parse_overlay
 from wfsync.bundle.registry import Registry, parse_registry
 from wfsync.config import Config, DatabaseChoice, parse_config, resolve_config
+from wfsync.environments import Environment
 from wfsync.errors import ConfigError, DatabaseError
 from wfsync.repo.layout import is_under, reserved_keys
 from wfsync.repo.opening import open_repository
@@ -57,11 +60,25 @@ class Workspace:
 
     def own_files(self) -> frozenset[str]:
         """The repository's own files, which are no bundles."""
-        return frozenset(p for p in (self.config_path, self.registry_path) if p is not None)
+        overlays = [e.overlay for e in self.config.environments.values()]
+        named = (self.config_path, self.registry_path, *(self._beside_config(o) for o in overlays if o is not None))
+        return frozenset(path for path in named if path is not None)
 
-    def source(self, *, allow_empty: bool = False) -> Source:
-        """The bundle files."""
-        return self.repository.source(self.directory, exclude=self.own_files(), allow_empty=allow_empty)
+    def source(self, *, allow_empty: bool = False, beside: frozenset[str] = frozenset()) -> Source:
+        """The bundle files; those in ``beside`` (such as a plan file) are none."""
+        return self.repository.source(self.directory, exclude=self.own_files() | beside, allow_empty=allow_empty)
+
+    def settings(self) -> Json:
+        """What the configuration file says, as a tree: comments and layout do not count. ``{}`` where there is none."""
+        from wfsync.bundle.parse import read_document
+
+        data = None if self.config_path is None else self.repository.read_file(self.config_path)
+        return {} if data is None else read_document(data, "yaml", self.config_label).tree
+
+    @property
+    def config_label(self) -> str:
+        """How messages name the configuration file."""
+        return CONFIG_NAME if self.config_path is None else self.repository.label(self.config_path)
 
     def registry(self) -> Registry | None:
         """What the instance offers according to the registry file; None when the configuration names none.
@@ -79,6 +96,23 @@ class Workspace:
                 hint="correct `registry:` in wfsync.yaml, or add the file",
             )
         return parse_registry(data, self.repository.label(path))
+
+    def overlay(self, environment: Environment) -> Overlay:
+        """What holds in ``environment`` only, according to its overlay file; nothing when it names none.
+
+        Raises `ConfigError` when the file is missing and `InputError` when it is wrong.
+        """
+        if environment.overlay is None:
+            return NO_OVERLAY
+        path = self._beside_config(environment.overlay)
+        data = self.repository.read_file(path)
+        if data is None:
+            raise ConfigError(
+                f"the overlay {self.repository.label(path)} of environment {environment.name} does not exist",
+                code="OVERLAY_MISSING",
+                hint=f"correct `environments.{environment.name}.overlay` in wfsync.yaml, or add the file",
+            )
+        return parse_overlay(data, self.repository.label(path))
 
     def load_options(self) -> LoadOptions:
         """The rules under which this repository's files are read."""
@@ -208,7 +242,8 @@ class Session:
         from wfsync.plan.model import TargetRef
 
         tenant = self.tenant.value if self.tenant is not None else self.future_tenant
-        return TargetRef(self.target.display(), tenant, self.layout.name, self.target.kind)
+        target = self.target
+        return TargetRef(target.display(), tenant, self.layout.name, target.kind, target.environment)
 
 
 def lacks_tables(target: Target) -> bool:
@@ -254,8 +289,11 @@ def open_session(
         conn.close()
 
 
-def renewed(session: Session, tenant: str | None, *, for_write: bool = False) -> Session:
-    """``session`` on the same connection, with the instance as it is by now: somebody may have upgraded it."""
+def renewed(session: Session, *, for_write: bool = False) -> Session:
+    """``session`` on the same connection and for the same tenant, with the instance as it is by now: somebody may have
+    upgraded it.
+    """
+    tenant = session.tenant.value if session.tenant is not None else session.future_tenant
     return _examined(session.conn, session.target, tenant, for_write=for_write)
 
 

@@ -12,7 +12,7 @@ import pytest
 from wfsync.bundle.schema_files import schema_bytes, schema_names
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("registry.v1", "wfsync-config.v1", "workflow-bundle.v1", "workflow-definition.v1")
+NAMES = ("overlay.v1", "registry.v1", "wfsync-config.v1", "workflow-bundle.v1", "workflow-definition.v1")
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ SCHEMAS = Path(__file__).parents[2] / "schemas"
         ("config", "wfsync-config.v1"),
         ("plan", "plan.v1"),
         ("registry", "registry.v1"),
+        ("overlay", "overlay.v1"),
         ("definition", "workflow-definition.v1"),
     ],
 )
@@ -38,7 +39,9 @@ def test_schema(cli: CommandLine, name: str, file: str) -> None:
 
 
 def test_every_schema_can_be_printed() -> None:
-    assert len(list(SCHEMAS.iterdir())) == 5
+    from wfsync.cli.reference import _SCHEMAS
+
+    assert {f"{name}.schema.json" for name in _SCHEMAS.values()} == {path.name for path in SCHEMAS.iterdir()}
 
 
 def test_schema_of_something_else(cli: CommandLine) -> None:

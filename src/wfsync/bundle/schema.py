@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SchemaFault", "SchemaName", "explain", "is_valid"]
 
-SchemaName = Literal["workflow-bundle.v1", "workflow-definition.v1", "wfsync-config.v1", "registry.v1"]
+SchemaName = Literal[
+    "workflow-bundle.v1", "workflow-definition.v1", "wfsync-config.v1", "registry.v1", "overlay.v1", "plan-file.v1"
+]
 
 MAX_FAULTS: Final = 1000
 """How many faults of one tree are explained."""

@@ -9,17 +9,24 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TextIO
 
 import click
 
-from wfsync.config import DatabaseChoice, resolve_database, resolve_tenant
+from wfsync.config import (
+    DatabaseChoice,
+    named_environment,
+    resolve_database,
+    resolve_environment,
+    resolve_tenant,
+)
 from wfsync.errors import Problem, WfsyncError
 
 if TYPE_CHECKING:
     from wfsync.apply.execute import ApplyOptions
+    from wfsync.environments import ChosenEnvironment
     from wfsync.plan.guard import Consent
     from wfsync.state.progress import Track
     from wfsync.store.embedded import EmbeddedServer
@@ -43,6 +50,7 @@ class App:
     verbose: int = 0
     no_color: bool = False
     log_format: Literal["text", "json"] = "text"
+    env: str | None = None
     on_commit: Callable[[], None] = field(default=lambda: None, repr=False)
     """Called the moment something is committed: no signal may be reported as "rolled back" after it."""
 
@@ -63,9 +71,19 @@ class App:
         except RepositoryError:
             return None
 
-    def choice(self) -> DatabaseChoice:
-        """Which database options and environment name."""
-        return resolve_database(self.database, os.environ)
+    def environment(self, start: Path | None = None, workspace: Workspace | None = None) -> ChosenEnvironment | None:
+        """The environment that is meant; None where none is named.
+
+        Environments are those of ``workspace``, else of the repository around ``start``: a named one needs either.
+        """
+        if named_environment(self.env, os.environ) is None:
+            return None
+        found = workspace if workspace is not None else self.workspace(start)
+        return resolve_environment(self.env, os.environ, found.config)
+
+    def choice(self, start: Path | None = None, workspace: Workspace | None = None) -> DatabaseChoice:
+        """Which database options, environment and variables name; see `environment` for the arguments."""
+        return resolve_database(self.database, os.environ, self.environment(start, workspace))
 
     def embedded(self, start: Path | None) -> EmbeddedServer:
         """The embedded server of the repository around ``start``; not started."""
@@ -74,18 +92,22 @@ class App:
 
         return EmbeddedServer(embedded_root(self._root(start)))
 
-    def target(self, start: Path | None = None) -> Target:
-        """The database that options and environment name; else the embedded server, started if need be."""
+    def target(self, start: Path | None = None, workspace: Workspace | None = None) -> Target:
+        """The database that is meant, as `choice`; the embedded server is started if need be."""
         from wfsync.wiring import open_target
 
-        return open_target(self.choice(), lambda: self._root(start), self.info)
+        chosen = self.environment(start, workspace)
+        choice = resolve_database(self.database, os.environ, chosen)
+        target = open_target(choice, lambda: self._root(start), self.info)
+        tenant = resolve_tenant(self.tenant, os.environ, chosen)
+        return replace(target, environment=chosen.environment.name if chosen is not None else None, tenant=tenant)
 
     @contextmanager
     def session(self, target: Target, *, for_write: bool = False, upgrade: bool = False) -> Iterator[Session]:
         """A connection to ``target``; see `wfsync.wiring.open_session`."""
         from wfsync.wiring import open_session
 
-        tenant = resolve_tenant(self.tenant, os.environ)
+        tenant = target.tenant if target.tenant is not None else resolve_tenant(self.tenant, os.environ)
         with open_session(
             target, tenant, lock_timeout=self.lock_timeout, for_write=for_write, upgrade=upgrade
         ) as session:
@@ -145,7 +167,7 @@ class App:
     def log(self, level: str, message: str) -> None:
         """One line (or one JSON object) on stderr."""
         if self.log_format == "json":
-            self._object({"level": level, "message": message})
+            self.record({"level": level, "message": message})
         else:
             echo(f"wfsync: {message}" if level == "info" else f"wfsync: {level}: {message}", err=True)
 
@@ -160,7 +182,7 @@ class App:
             from wfsync.plan.codec import problem_value
 
             for problem in shown:
-                self._object({"level": problem.severity, **problem_value(problem)})
+                self.record({"level": problem.severity, **problem_value(problem)})
         else:
             echo(problems_text(shown), nl=False, err=True)
 
@@ -169,7 +191,7 @@ class App:
         if not listed:
             self.problems(error.problems)
         if self.log_format == "json":
-            self._object({"level": "error", "code": error.code, "message": error.message, "hint": error.hint})
+            self.record({"level": "error", "code": error.code, "message": error.message, "hint": error.hint})
             return
         from wfsync.render.escape import plain
 
@@ -191,7 +213,8 @@ class App:
             )
         )
 
-    def _object(self, content: dict[str, object]) -> None:
+    def record(self, content: dict[str, object]) -> None:
+        """One JSON object on stderr."""
         import orjson
 
         echo(orjson.dumps(content), err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import click
 
 from wfsync.cli.context import App, pass_app
-from wfsync.cli.options import format_option
+from wfsync.cli.options import environment_option, format_option
 
 if TYPE_CHECKING:
     from wfsync.store.embedded import EmbeddedServer
@@ -31,6 +31,7 @@ def db() -> None:
 
 @db.command()
 @_DIRECTORY
+@environment_option
 @format_option("text", "json")
 @pass_app
 def status(app: App, directory: Path | None, form: Literal["text", "json"]) -> None:
@@ -41,7 +42,7 @@ def status(app: App, directory: Path | None, form: Literal["text", "json"]) -> N
     from wfsync.pipeline.databases import describe
     from wfsync.render.databases import status_json, status_text
 
-    choice = app.choice()
+    choice = app.choice(directory)
     if choice.kind == "named":
         description = describe(app.target(directory), choice.origin, None)
     else:
@@ -51,6 +52,7 @@ def status(app: App, directory: Path | None, form: Literal["text", "json"]) -> N
 
 @db.command()
 @_DIRECTORY
+@environment_option
 @pass_app
 def upgrade(app: App, directory: Path | None) -> None:
     """Create or migrate wfsync's own tables in the database.
@@ -70,6 +72,7 @@ def upgrade(app: App, directory: Path | None) -> None:
 
 @db.command()
 @_DIRECTORY
+@environment_option
 @pass_app
 def url(app: App, directory: Path | None) -> None:
     """Print the URL of the database, without any password; starts the embedded server if that is the one.
@@ -83,6 +86,7 @@ def url(app: App, directory: Path | None) -> None:
 
 @db.command()
 @_DIRECTORY
+@environment_option
 @pass_app
 def stop(app: App, directory: Path | None) -> None:
     """Stop the embedded server. Its data stays."""
@@ -92,6 +96,7 @@ def stop(app: App, directory: Path | None) -> None:
 
 @db.command()
 @_DIRECTORY
+@environment_option
 @click.option("--yes", is_flag=True, help="Consent to losing everything in it.")
 @pass_app
 def reset(app: App, directory: Path | None, yes: bool) -> None:
@@ -112,7 +117,7 @@ def reset(app: App, directory: Path | None, yes: bool) -> None:
 def _embedded(app: App, directory: Path | None) -> EmbeddedServer:
     from wfsync.errors import ConfigError
 
-    choice = app.choice()
+    choice = app.choice(directory)
     if choice.kind != "embedded":
         raise ConfigError(
             f"{choice.origin} names a database, and this command is about the embedded server",

@@ -10,6 +10,7 @@ import click
 
 from wfsync.cli import exit_codes
 from wfsync.cli.context import App, pass_app
+from wfsync.cli.options import environment_option
 
 if TYPE_CHECKING:
     from wfsync.pipeline.exporting import Destination, ExportRequest
@@ -19,6 +20,7 @@ __all__ = ["export"]
 
 @click.command()
 @click.argument("keys", metavar="[KEY]...", nargs=-1)
+@environment_option
 @click.option("--all", "everything", is_flag=True, help="Every workflow of the database.")
 @click.option("--out", metavar="DIR", type=click.Path(path_type=Path, file_okay=False), help="Write there instead.")
 @click.option(

@@ -10,7 +10,7 @@ import click
 
 from wfsync.cli import exit_codes
 from wfsync.cli.context import App, pass_app
-from wfsync.cli.options import format_option, rev_option
+from wfsync.cli.options import environment_option, format_option, rev_option
 
 if TYPE_CHECKING:
     from wfsync.bundle.model import Workflow
@@ -33,6 +33,7 @@ class _Versions(click.ParamType[tuple[int, int]]):
 
 @click.command()
 @click.argument("key")
+@environment_option
 @click.option("--dir", "directory", type=click.Path(path_type=Path, file_okay=False), help="Where the repository is.")
 @click.option(
     "--rev",

@@ -14,7 +14,7 @@ from wfsync import __version__
 from wfsync.cli import completion, exit_codes
 from wfsync.cli.commands import COMMANDS
 from wfsync.cli.context import DEFAULT_LOCK_TIMEOUT, App, echo
-from wfsync.cli.interruption import Signals, Terminated
+from wfsync.cli.interruption import IN_CONTEXT, Signals, Terminated
 from wfsync.cli.options import failure_document, shows_refusals
 from wfsync.cli.usage_hints import usage_hint
 from wfsync.errors import WfsyncError
@@ -22,12 +22,13 @@ from wfsync.errors import WfsyncError
 __all__ = ["cli", "main"]
 
 _CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_SIGNALS: Final = "wfsync.signals"
-"""In the context's ``meta``: who is to be told of a commit."""
 
 
 @click.group(context_settings=_CONTEXT)
 @click.option("--config", metavar="FILE", help="Use this wfsync.yaml instead of looking for one.")
+@click.option(
+    "-e", "--env", metavar="NAME", help="Environment of wfsync.yaml: its database, its tenant and its overlay."
+)
 @click.option("--database", metavar="URL", help="PostgreSQL to use: a URL or libpq's key=value form.")
 @click.option("--tenant", metavar="ID", help="Whose workflows are meant, where the instance has tenants.")
 @click.option(
@@ -47,6 +48,7 @@ _SIGNALS: Final = "wfsync.signals"
 def cli(
     context: click.Context,
     config: str | None,
+    env: str | None,
     database: str | None,
     tenant: str | None,
     lock_timeout: float,
@@ -60,9 +62,9 @@ def cli(
     A directory in git is the source of truth, one bundle file per workflow. With no database named, wfsync starts an
     embedded PostgreSQL under .wfsync/ in the repository.
     """
-    signals: Signals = context.meta[_SIGNALS]
+    signals: Signals = context.meta[IN_CONTEXT]
     context.obj = App(
-        config, database, tenant, lock_timeout, quiet, verbose, no_color, log_format, on_commit=signals.commit
+        config, database, tenant, lock_timeout, quiet, verbose, no_color, log_format, env=env, on_commit=signals.commit
     )
 
 
@@ -83,7 +85,7 @@ def main(arguments: Sequence[str] | None = None, *, signals: Signals | None = No
     gc.disable()  # a short life with few cycles; collecting while many documents pass through doubles a plan's time
     try:
         with cli.make_context("wfsync", list(sys.argv[1:] if arguments is None else arguments)) as context:
-            context.meta[_SIGNALS] = signals
+            context.meta[IN_CONTEXT] = signals
             code = _invoke(context, signals)
     except click.exceptions.Exit as stop:
         code = stop.exit_code

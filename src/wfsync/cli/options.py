@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "directory_argument",
+    "directory_or_plan_argument",
+    "environment_option",
     "failure_document",
     "format_option",
     "keep_plan",
     "output_option",
     "overwrite_option",
+    "plan_file_option",
     "rev_option",
     "selection_options",
     "shows_refusals",
@@ -36,6 +40,34 @@ _PLAN: Final = "wfsync.plan"
 
 directory_argument = click.argument(
     "directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path, file_okay=False)
+)
+
+
+def _in_environment(context: click.Context, _parameter: click.Parameter, name: str | None) -> None:
+    if name is not None:
+        context.obj = replace(context.obj, env=name)
+
+
+environment_option = click.option(
+    "-e",
+    "--env",
+    metavar="NAME",
+    expose_value=False,
+    callback=_in_environment,
+    help="Environment of wfsync.yaml; the same as before the command's name, and stronger.",
+)
+"""``-e`` once more, after the command's name, where most people write it."""
+
+directory_or_plan_argument = click.argument(
+    "directory", metavar="[DIR|PLANFILE]", required=False, type=click.Path(path_type=Path)
+)
+
+plan_file_option = click.option(
+    "--out",
+    "plan_to",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the plan to a file as well: `wfsync apply FILE` then does exactly this, or nothing.",
 )
 
 rev_option = click.option(

@@ -14,7 +14,9 @@ _SCHEMAS: Final = {
     "bundle": "workflow-bundle.v1",
     "config": "wfsync-config.v1",
     "plan": "plan.v1",
+    "plan-file": "plan-file.v1",
     "registry": "registry.v1",
+    "overlay": "overlay.v1",
     "definition": "workflow-definition.v1",
 }
 
@@ -25,8 +27,9 @@ _SCHEMAS: Final = {
 def schema(app: App, name: str) -> None:
     """Print a JSON Schema (draft-07).
 
-    bundle: a workflow file; config: wfsync.yaml; plan: what `plan --format json` prints; registry: the file that lists
-    what an instance offers; definition: the definition inside a workflow.
+    bundle: a workflow file; config: wfsync.yaml; plan: what `plan --format json` prints; plan-file: what `plan --out`
+    writes for apply; registry: the file that lists what an instance offers; overlay: what holds in one environment
+    only; definition: the definition inside a workflow.
 
     \b
     Example:

@@ -62,7 +62,8 @@ def applied_line(outcome: Outcome) -> str:
 def target_line(target: TargetRef) -> str:
     """``embedded (db …), tenant …, layout A``"""
     tenant = "no tenant" if target.tenant is None else f"tenant {plain(target.tenant)}"
-    return f"{plain(target.display)}, {tenant}, layout {plain(target.layout)}"
+    environment = "" if target.environment is None else f", environment {plain(target.environment)}"
+    return f"{plain(target.display)}, {tenant}{environment}, layout {plain(target.layout)}"
 
 
 def source_line(source: SourceRef) -> str:

@@ -37,6 +37,10 @@ class Target:
     kind: Literal["embedded", "named"]
     conninfo: str = field(repr=False)
     """libpq's connection text; may hold a password, so it is in no ``repr``."""
+    environment: str | None = None
+    """Under which name of ``wfsync.yaml`` it was asked for."""
+    tenant: str | None = None
+    """Whose rows are meant there, where that was said: as text, cast by the database."""
 
     def parameters(self) -> dict[str, str]:
         """The connection text as libpq reads it, without defaults and environment; `ConfigError` if it cannot."""

@@ -12,13 +12,14 @@ from typing import Final
 
 from wfsync.render.explanations.databases import DATABASES
 from wfsync.render.explanations.entry import Explanation
+from wfsync.render.explanations.environments import ENVIRONMENTS
 from wfsync.render.explanations.files import FILES
 from wfsync.render.explanations.plans import PLANS
 from wfsync.render.explanations.repositories import REPOSITORIES
 
 __all__ = ["CATALOGUE", "Explanation", "explanation_text", "listing", "nearest", "page"]
 
-_CHAPTERS: Final = (FILES, PLANS, REPOSITORIES, DATABASES)
+_CHAPTERS: Final = (FILES, ENVIRONMENTS, PLANS, REPOSITORIES, DATABASES)
 
 CATALOGUE: Final[dict[str, Explanation]] = {e.code: e for chapter in _CHAPTERS for e in chapter.entries}
 """Every code, in the order of the documentation."""

@@ -1,0 +1,103 @@
+"""``environments:`` of ``wfsync.yaml``: named targets, and which one an invocation is about. Pure.
+
+An environment says where a database's address is found (the *name* of a variable, never the address: it may hold a
+password), whose rows are meant, and which overlay holds there (spec: cli.md "Global options", "wfsync.yaml").
+
+Decisions where the specification is silent. Precedence is per setting: what a block does not say is looked for further
+down. ``WFSYNC_ENV`` chooses a block as ``-e`` does, but weakly: ``WFSYNC_DATABASE_URL`` and ``WFSYNC_TENANT`` are as
+near to the invocation as it is, and more specific, so they win over its block; libpq's variables do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from wfsync.errors import ConfigError
+
+__all__ = [
+    "ENVIRONMENT_VARIABLE",
+    "ChosenEnvironment",
+    "Environment",
+    "choose_environment",
+    "environments_of",
+    "overlay_paths",
+]
+
+ENVIRONMENT_VARIABLE: Final = "WFSYNC_ENV"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One block of ``environments``; what it does not say is None."""
+
+    name: str
+    database_env: str | None = None
+    """The variable that holds the address of the database."""
+    tenant: str | None = None
+    overlay: str | None = None
+    """File of metadata that holds here only; relative to the folder of ``wfsync.yaml``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenEnvironment:
+    """The environment that an invocation is about, and how strongly that was said."""
+
+    environment: Environment
+    explicit: bool
+    """True for ``-e``; False for ``WFSYNC_ENV``, which is no stronger than other variables."""
+
+    def address(self, environ: Mapping[str, str]) -> tuple[str, str] | None:
+        """The database's address and what named it; None when the block names none.
+
+        Raises `ConfigError` (``DATABASE_ENV_UNSET``) when the variable that it names has no value: another database is
+        never taken instead.
+        """
+        variable = self.environment.database_env
+        if variable is None:
+            return None
+        value = environ.get(variable, "")
+        if not value.strip():
+            raise ConfigError(
+                f"the environment {self.environment.name} takes its database from ${variable}, which is not set",
+                code="DATABASE_ENV_UNSET",
+                hint=f"set {variable} to the address of the database, or name one with --database",
+                details={"environment": self.environment.name, "variable": variable},
+            )
+        return value, f"{variable} (environment {self.environment.name})"
+
+
+def environments_of(tree: Mapping[str, Any]) -> dict[str, Environment]:
+    """The blocks of a ``wfsync.yaml`` that its schema allows, by name; paths as they are written."""
+    blocks: Mapping[str, Mapping[str, str]] = tree.get("environments", {})
+    return {name: Environment(name, **block) for name, block in blocks.items()}
+
+
+def overlay_paths(tree: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Where overlays are named in such a tree, and what the names are."""
+    for name, environment in environments_of(tree).items():
+        if environment.overlay is not None:
+            yield ("environments", name, "overlay"), environment.overlay
+
+
+def choose_environment(
+    named: tuple[str, str] | None, known: Mapping[str, Environment], option: str = "-e"
+) -> ChosenEnvironment | None:
+    """The environment that ``named`` (a name, and what gave it) means; None for None.
+
+    Raises `ConfigError` (``UNKNOWN_ENVIRONMENT``) that lists the known ones.
+    """
+    if named is None:
+        return None
+    name, origin = named
+    environment = known.get(name)
+    if environment is None:
+        listed = ", ".join(sorted(known)) or "none"
+        raise ConfigError(
+            f"{origin} names the environment {name!r}, which wfsync.yaml does not have (it has: {listed})",
+            code="UNKNOWN_ENVIRONMENT",
+            hint="name one of them, or add it under `environments:` in wfsync.yaml",
+            details={"environment": name, "known": sorted(known)},
+        )
+    return ChosenEnvironment(environment, explicit=origin == option)

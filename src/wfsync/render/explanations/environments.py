@@ -1,0 +1,46 @@
+"""Codes about environments, overlays and the fields that a database owns."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wfsync.render.explanations.entry import Chapter, Explanation
+
+ENVIRONMENTS: Final = Chapter(
+    "Environments and overlays",
+    "`-e NAME` takes database, tenant and overlay from `environments:` in wfsync.yaml.",
+    (
+        Explanation(
+            "UNKNOWN_ENVIRONMENT",
+            1,
+            "`-e` or WFSYNC_ENV names an environment that wfsync.yaml does not have. With `--rev` it is the file of that"
+            " revision that counts.",
+            "Name one of those that the message lists, or add it under `environments:`.",
+        ),
+        Explanation(
+            "DATABASE_ENV_UNSET",
+            1,
+            "The environment takes the address of its database from a variable that has no value. No other database is"
+            " taken instead, whatever else is set.",
+            "Set the variable, or name the database with --database.",
+        ),
+        Explanation(
+            "OVERLAY_MISSING",
+            1,
+            "The overlay file of an environment does not exist, in the work tree or in the revision that is read.",
+            "Correct `overlay` of that environment in wfsync.yaml, or add the file.",
+        ),
+        Explanation(
+            "INVALID_OVERLAY",
+            1,
+            "An overlay cannot be read, or says what no workflow's metadata can hold.",
+            "Correct each place that is named; `wfsync schema overlay` prints the schema.",
+        ),
+        Explanation(
+            "OVERLAY_UNMATCHED",
+            0,
+            "A pattern of the overlay matches no workflow of the repository: a warning, for it is often a slip.",
+            "Correct the pattern, or take it out.",
+        ),
+    ),
+)
