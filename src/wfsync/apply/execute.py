@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from wfsync.apply.outcome import Applied, Outcome
 from wfsync.apply.precondition import Base, require_absent, require_base, require_no_runs
+from wfsync.apply.record import Recorder, Recording
 from wfsync.bundle.canonical import compact_bytes, parse_exact
 from wfsync.bundle.references import plain_uuid, rewrite
 from wfsync.errors import DatabaseError
@@ -27,7 +28,7 @@ from wfsync.store.mapping import to_new
 from wfsync.store.reader import StoredWorkflow
 from wfsync.store.writer import NewWorkflow, insert, lock_definitions, lock_table_if_needed
 
-__all__ = ["ApplyOptions", "Work", "execute"]
+__all__ = ["ApplyOptions", "Work", "execute", "renew"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Work:
     resolution: Resolution
     snapshot: str | None
     """Of the transaction in which the plan was read."""
+    recorder: Recorder | None = None
+    """Writes the ledger in the same transaction; None where there is none to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class ApplyOptions:
     on_commit: Callable[[], None] = lambda: None
     """Called once the transaction is known to be committed."""
     track: Track = untracked
+    recording: Recording | None = None
+    """What the ledger is to say of it; None: nothing is recorded."""
 
 
 def execute(
@@ -61,9 +66,36 @@ def execute(
 
     The caller has made sure that consent covers the plan. Raises `Conflict` (``STALE_PLAN``) when a row or a file moved
     since the plan, `Refused` when a run began, `LockTimeout` when somebody else holds a lock for too long,
-    `DatabaseError` for all else; then everything was rolled back, except for `CommitUnknown`, which says so.
+    `DatabaseError` for all else; then everything was rolled back, except for `CommitUnknown`, which says so. The ledger
+    then gets a row of its own, as best it can.
     """
     started = time.monotonic()
+    try:
+        return _execute(conn, layout, tenant, work, options, started)
+    except BaseException as error:
+        if work.recorder is not None:
+            work.recorder.failed(conn, tenant, error, time.monotonic() - started)
+        raise
+
+
+def renew(
+    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, recorder: Recorder, options: ApplyOptions
+) -> None:
+    """What an apply without changes writes: keys that are in sync are managed from now on. No workflow is touched."""
+    with write_transaction(conn, options.lock_timeout, options.on_commit):
+        advisory_lock(conn, layout, tenant)
+        recorder.renew(conn, tenant, {})
+
+
+def _execute(
+    conn: Connection,
+    layout: InstanceLayout,
+    tenant: Tenant | None,
+    work: Work,
+    options: ApplyOptions,
+    started: float,
+) -> Outcome:
+    recorder = work.recorder
     changes = work.plan.changes
     ids = _ids(work)
     moved = _moved(work, ids)
@@ -77,10 +109,14 @@ def execute(
             stored = require_base(conn, layout, tenant, changes, base)
             if not options.consent.allow_running:
                 require_no_runs(conn, layout, tenant, changes)
+            if recorder is not None:
+                recorder.before(conn, layout, tenant, ids)
             rows.delete(conn, layout, tenant, list(moved))
             inserted = insert(conn, layout, tenant, options.track(new, "creating", None))
             updated = rows.update(conn, layout, tenant, options.track(documents.updates(), "overwriting", None))
             rows.relink(conn, layout, tenant, _relinks(stored, moved))
+            if recorder is not None:
+                recorder.after(conn, tenant, ids, time.monotonic() - started)
     except DatabaseError as error:
         if error.code == "CONSTRAINT_VIOLATION" and layout.key_is_unique:
             # Somebody without our lock inserted one of the keys, and committed after we had looked for it
@@ -92,6 +128,7 @@ def execute(
         applied,
         inserted.versions + updated.versions_inserted + updated.versions_rewritten,
         time.monotonic() - started,
+        apply_id=None if recorder is None else recorder.id,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from wfsync.errors import Problem
 from wfsync.plan.model import Plan
 
 __all__ = ["Applied", "AppliedAction", "Outcome"]
@@ -37,6 +38,10 @@ class Outcome:
     """Published versions inserted or rewritten."""
     seconds: float
     """Wall time of the write transaction."""
+    notes: tuple[Problem, ...] = ()
+    """Warnings of the apply itself: what it could not do beside what the plan says."""
+    apply_id: str | None = None
+    """Its row in the ledger; None where nothing was recorded."""
 
     @property
     def deleted_ids(self) -> tuple[str, ...]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from wfsync.apply.execute import ApplyOptions, Work, execute
+import uuid
+from dataclasses import replace
+
+from wfsync.apply.execute import ApplyOptions, Work, execute, renew
 from wfsync.apply.outcome import Outcome
-from wfsync.errors import Conflict, Problem, Refused
+from wfsync.apply.record import Recorder
+from wfsync.errors import Conflict, DatabaseError, Problem, Refused
 from wfsync.pipeline.planning import Planned
 from wfsync.plan.model import Plan
 from wfsync.store.connection import Connection
 from wfsync.store.layout import InstanceLayout, Tenant
+from wfsync.store.ledger.schema import ensure
 
 __all__ = ["carry_out", "require_consent"]
 
@@ -44,8 +49,59 @@ def require_consent(plan: Plan, expected_digest: str | None = None) -> None:
 def carry_out(
     conn: Connection, layout: InstanceLayout, tenant: Tenant | None, planned: Planned, options: ApplyOptions
 ) -> Outcome:
-    """Apply an approved plan. A plan without changes opens no transaction. Raises as `wfsync.apply.execute.execute`."""
+    """Apply an approved plan, and record it if ``options`` say so. Raises as `wfsync.apply.execute.execute`.
+
+    Creates the ledger where there is none; where that is not allowed, the outcome warns (``LEDGER_UNAVAILABLE``). A
+    plan without changes writes no workflow and no row of the ledger: at most what is managed. ``LEDGER_TOO_NEW`` is
+    raised before anything is written.
+    """
+    recorder = _recorder(planned, options)
     if not planned.plan.changes:
-        return Outcome(planned.plan, (), 0, 0.0)
-    work = Work(planned.plan, planned.desired, planned.live, planned.resolution, planned.snapshot)
-    return execute(conn, layout, tenant, work, options)
+        return Outcome(planned.plan, (), 0, 0.0, _renewed(conn, layout, tenant, recorder, options))
+    unavailable = None
+    if recorder is not None:
+        access, _ = ensure(conn, options.lock_timeout)
+        unavailable = access.unavailable()
+    work = Work(
+        planned.plan,
+        planned.desired,
+        planned.live,
+        planned.resolution,
+        planned.snapshot,
+        recorder if unavailable is None else None,
+    )
+    outcome = execute(conn, layout, tenant, work, options)
+    return outcome if unavailable is None else replace(outcome, notes=(unavailable,))
+
+
+def _recorder(planned: Planned, options: ApplyOptions) -> Recorder | None:
+    if options.recording is None:
+        return None
+    apply_id = str(uuid.uuid4())
+    return Recorder(apply_id, planned.plan, planned.desired, planned.live, planned.managed, options.recording)
+
+
+def _renewed(
+    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, recorder: Recorder | None, options: ApplyOptions
+) -> tuple[Problem, ...]:
+    """Renew what is managed where nothing else is to be done: the warning, if that could not be."""
+    if recorder is None or not recorder.is_due:
+        return ()
+    try:
+        access, _ = ensure(conn, options.lock_timeout)
+        unavailable = access.unavailable()
+        if unavailable is None:
+            renew(conn, layout, tenant, recorder, options)
+    except DatabaseError as error:
+        # The workflows are as they should be, which is all that was asked for
+        if error.code == "LEDGER_TOO_NEW":
+            raise
+        return (
+            Problem(
+                code="LEDGER_UNAVAILABLE",
+                severity="warning",
+                message=f"nothing was to be changed, but what is managed could not be recorded: {error.message}",
+                hint=error.hint,
+            ),
+        )
+    return () if unavailable is None else (unavailable,)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from wfsync.apply.outcome import Outcome
 from wfsync.bundle.model import JsonObject
 from wfsync.errors import Problem, WfsyncError
-from wfsync.plan.codec import failure_to_value, plan_to_value
+from wfsync.plan.codec import failure_to_value, plan_to_value, problem_value
 from wfsync.plan.model import Plan
 from wfsync.render.escape import json_document
 
@@ -21,7 +21,9 @@ def plan_json(plan: Plan, error: WfsyncError | None = None) -> str:
 
 def outcome_json(outcome: Outcome) -> str:
     """The plan's document with one member more, ``outcome``: what was written."""
-    return json_document({**plan_to_value(outcome.plan), "outcome": _outcome_value(outcome)})
+    document = plan_to_value(outcome.plan)
+    document["warnings"] += [problem_value(note) for note in outcome.notes]
+    return json_document({**document, "outcome": _outcome_value(outcome)})
 
 
 def failure_json(error: WfsyncError, warnings: Iterable[Problem] = ()) -> str:
@@ -52,4 +54,5 @@ def _outcome_value(outcome: Outcome) -> JsonObject:
         "deleted_ids": list(outcome.deleted_ids),
         "versions_written": outcome.versions_written,
         "seconds": round(outcome.seconds, 3),
+        "apply_id": outcome.apply_id,
     }

@@ -73,7 +73,7 @@ def outcome_markdown(outcome: Outcome, *, limit: int = MAX_COMMENT) -> str:
     comment.section("\n| workflow | action | id |\n| --- | --- | --- |\n", rows, "changes")
     ids = [f"- {code_span(identity)}\n" for identity in outcome.deleted_ids]
     comment.section("\n**Deleted ids:**\n\n", ids, "deleted ids")
-    warnings = [_problem_row(w) for w in outcome.plan.warnings]
+    warnings = [_problem_row(w) for w in (*outcome.plan.warnings, *outcome.notes)]
     comment.section("\n**Warnings:**\n\n", warnings, "warnings")
     return comment.text()
 

@@ -39,10 +39,13 @@ def outcome_text(outcome: Outcome, *, width: int | None = None, color: bool = Fa
             lines += [f"    {line}" for line in differences.splitlines()]
     if outcome.applied:
         lines.append("")
-    if outcome.plan.warnings:
-        for warning in outcome.plan.warnings:
-            lines += problem_lines(warning, paint)
+    warnings = (*outcome.plan.warnings, *outcome.notes)
+    for warning in warnings:
+        lines += problem_lines(warning, paint)
+    if warnings:
         lines.append("")
+    if outcome.apply_id is not None:
+        lines.append(f"Apply: {outcome.apply_id}")
     count = outcome.versions_written
     lines.append(f"{count} published version{'' if count == 1 else 's'} written in {outcome.seconds:.2f} s.")
     lines.append(applied_line(outcome))

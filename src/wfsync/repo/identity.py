@@ -11,10 +11,10 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["WEAK", "is_weak", "remote_identity", "source_identity"]
+__all__ = ["remote_identity", "source_identity"]
 
-WEAK: Final = "file:"
-"""How the identity of a source begins that only one machine knows by this name."""
+_WEAK: Final = "file:"
+"""How the identity of a source begins that only one machine knows by this name (`wfsync.plan.ownership.is_weak`)."""
 
 _URL: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<place>[^/?#]*)(?P<path>[^?#]*)", re.IGNORECASE)
 _SCP: Final = re.compile(r"(?:[^/@:]*@)?(?P<host>\[[^\]/]+\]|[^/:@]+):(?P<path>.*)", re.DOTALL)
@@ -34,7 +34,7 @@ def source_identity(configured: str | None, remotes: Mapping[str, str], root: st
     base = remote_identity(url) if url else None
     folder = posixpath.normpath(directory or ".").strip("/")
     below = "" if folder == "." else f"/{folder}"
-    return (base or f"{WEAK}{posixpath.normpath(root)}") + below
+    return (base or f"{_WEAK}{posixpath.normpath(root)}") + below
 
 
 def remote_identity(url: str) -> str | None:
@@ -56,11 +56,6 @@ def remote_identity(url: str) -> str | None:
     return _local(url)
 
 
-def is_weak(identity: str) -> bool:
-    """True for the identity of a folder: another checkout of the same files has another one."""
-    return identity.startswith(WEAK)
-
-
 def _host(place: str, default_port: str | None) -> str:
     host = place.rpartition("@")[2].lower()
     name, colon, port = host.rpartition(":")
@@ -74,7 +69,7 @@ def _joined(host: str, path: str) -> str | None:
 
 def _local(path: str) -> str | None:
     path = _bare(path)
-    return f"{WEAK}{path}" if path.startswith("/") else None
+    return f"{_WEAK}{path}" if path.startswith("/") else None
 
 
 def _bare(path: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from wfsync.plan.managed import Managed, ManagedState
 from wfsync.store.connection import Connection
 from wfsync.store.layout import Tenant
 from wfsync.store.ledger import managed as rows
 
-__all__ = ["read_managed", "write_managed"]
+__all__ = ["read_managed", "read_managed_keys", "write_managed"]
 
 
 def read_managed(conn: Connection, tenant: Tenant | None) -> ManagedState:
@@ -21,6 +21,11 @@ def read_managed(conn: Connection, tenant: Tenant | None) -> ManagedState:
     if found is None:
         return ManagedState()
     return ManagedState({row[0]: Managed(*row) for row in found}, exists=True)  # type: ignore[arg-type]  # checked there
+
+
+def read_managed_keys(conn: Connection, tenant: Tenant | None, keys: Collection[str]) -> dict[str, Managed]:
+    """Those of ``keys`` that are managed now, where it is known that the ledger can be read."""
+    return {row[0]: Managed(*row) for row in rows.read_keys(conn, tenant, keys)}  # type: ignore[arg-type]  # as above
 
 
 def write_managed(conn: Connection, tenant: Tenant | None, items: Iterable[Managed]) -> int:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wfsync.store.instance import Tenant
     from wfsync.store.session import Connection
 
-__all__ = ["ManagedRow", "forget", "hmac_key", "read", "write"]
+__all__ = ["ManagedRow", "forget", "hmac_key", "read", "read_keys", "write"]
 
 ManagedRow: TypeAlias = tuple[str, str, str, str, str, str, str | None]
 """key, source, origin, workflow_id, digest, policy, held."""
@@ -33,8 +33,15 @@ def read(conn: Connection, tenant: Tenant | None) -> list[ManagedRow] | None:
     if not look(conn).is_readable:
         return None
     with translate(target_of(conn), "reading the ledger"):
-        rows = conn.execute(f"SELECT {_COLUMNS} FROM wfsync.managed WHERE tenant = %s", [tenant_text(tenant)])  # noqa: S608 - names from above
-        return rows.fetchall()
+        return conn.execute(_READ, [tenant_text(tenant)]).fetchall()
+
+
+def read_keys(conn: Connection, tenant: Tenant | None, keys: Collection[str]) -> list[ManagedRow]:
+    """Those of ``keys`` that are managed, where it is known that the ledger can be read."""
+    return conn.execute(f"{_READ} AND key = ANY (%s)", [tenant_text(tenant), list(keys)]).fetchall() if keys else []
+
+
+_READ: Final = f"SELECT {_COLUMNS} FROM wfsync.managed WHERE tenant = %s"  # noqa: S608 - names from above
 
 
 def write(conn: Connection, tenant: Tenant | None, rows: Iterable[ManagedRow]) -> int:

@@ -1,0 +1,76 @@
+"""What is managed after an apply: whose each key is, and what it was when we last wrote it. Pure.
+
+Decisions where the specification is silent. A key that is equal and managed by nobody is adopted; one that another
+source manages is left to it. Whatever is overwritten without having been ours is ``adopted``, and so never pruned.
+Every write of ours ends a hold; so does a file that says what the row says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from wfsync.bundle.load import Desired
+from wfsync.plan.change import Change
+from wfsync.plan.managed import Managed, Origin
+from wfsync.plan.ownership import Owner
+from wfsync.plan.state import Live
+
+__all__ = ["forgotten", "managed_equal", "managed_written"]
+
+
+def managed_written(
+    changes: Collection[Change],
+    ids: Mapping[str, str],
+    current: Mapping[str, Managed],
+    owner: Owner,
+    holds: Mapping[str, str],
+) -> Iterator[Managed]:
+    """What is managed of the keys that were created or overwritten; ``ids`` are those that they have now.
+
+    ``holds`` are keys that a rollback holds, with the digests that their files have now.
+    """
+    for change in changes:
+        if change.action in ("create", "overwrite"):
+            yield Managed(
+                change.key,
+                owner.source,
+                _origin(change, current.get(change.key), owner.source),
+                ids[change.key],
+                change.after_digest or "",
+                owner.policy_of(change.key),
+                holds.get(change.key),
+            )
+
+
+def managed_equal(
+    desired: Mapping[str, Desired],
+    live: Mapping[str, Live],
+    current: Mapping[str, Managed],
+    owner: Owner,
+    holds: Mapping[str, str],
+) -> Iterator[Managed]:
+    """What is to be renewed of the keys whose file and row say the same: those that are not managed like this yet."""
+    for key, item in desired.items():
+        row = live.get(key)
+        if row is None or row.digest != item.digest:
+            continue
+        base = current.get(key)
+        if base is not None and base.source != owner.source:
+            continue
+        policy = owner.policy_of(key)
+        held = holds.get(key)
+        if base is None:
+            yield Managed(key, owner.source, "adopted", row.workflow_id, row.digest, policy, held)
+        elif (base.workflow_id, base.digest, base.policy, base.held) != (row.workflow_id, row.digest, policy, held):
+            yield Managed(key, base.source, base.origin, row.workflow_id, row.digest, policy, held)
+
+
+def forgotten(changes: Collection[Change]) -> frozenset[str]:
+    """Keys that are managed no longer, because their rows were deleted."""
+    return frozenset(change.key for change in changes if change.action == "delete")
+
+
+def _origin(change: Change, base: Managed | None, source: str) -> Origin:
+    if change.action == "create":
+        return "created"
+    return base.origin if base is not None and base.source == source else "adopted"

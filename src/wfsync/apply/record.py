@@ -1,0 +1,169 @@
+"""What an apply leaves in the ledger: its row, every change with the rows before, and what is managed from now on.
+
+`Recorder.before` and `Recorder.after` run inside the apply's transaction, so that what they write is there if and only
+if the apply is; `Recorder.failed` runs after a rollback, as best it can. `renew` is for an apply that changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from wfsync import __version__
+from wfsync.apply.actor import Actor
+from wfsync.apply.managing import forgotten, managed_equal, managed_written
+from wfsync.errors import CommitUnknown, WfsyncError
+from wfsync.plan.change import Change
+from wfsync.plan.managed import Managed, ManagedState
+from wfsync.plan.model import Plan
+from wfsync.plan.ownership import Owner
+from wfsync.plan.state import LiveState
+from wfsync.state.desired import DesiredState
+from wfsync.state.managed import read_managed_keys, write_managed
+from wfsync.store.connection import Connection
+from wfsync.store.layout import InstanceLayout, Tenant
+from wfsync.store.ledger import managed as managed_rows
+from wfsync.store.ledger.applies import begin_record, finish_record, record_changes, record_failure, thin_out
+from wfsync.store.ledger.images import read_images
+from wfsync.store.ledger.values import AppliedRow, ChangeRow, Retention
+
+__all__ = ["Recorder", "Recording"]
+
+_LONGEST_ERROR = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What an invocation knows of itself and its plan does not say."""
+
+    actor: Actor
+    owner: Owner
+    """Whose the keys are that it writes."""
+    command: str = "apply"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """As they were given; JSON values, nothing secret."""
+    keep: Retention = field(default_factory=Retention)
+    manages: bool = True
+    """False for `import`: what it writes is recorded, and whose a key is stays as it was."""
+    holds: Mapping[str, str] = field(default_factory=dict)
+    """For a rollback: keys that it holds, with the digests that their files have now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Records one apply. Made before its transaction; knows nothing of how the rest of it is done."""
+
+    id: str
+    plan: Plan
+    desired: DesiredState
+    live: LiveState
+    managed: ManagedState
+    """As the plan saw it."""
+    recording: Recording
+
+    def before(self, conn: Connection, layout: InstanceLayout, tenant: Tenant | None, ids: Mapping[str, str]) -> None:
+        """Write the apply's row and its changes with the rows as they are; ``ids`` are those that keys will have.
+
+        For the transaction, under its locks, once the plan is known to hold and before anything is written.
+        """
+        begin_record(conn, tenant, self._row("applied", 0.0))
+        rows = [_change_row(position, change, ids) for position, change in enumerate(self.plan.changes)]
+        existing = [row.before_id for row in rows if row.before_id is not None]
+        images = read_images(conn, layout, tenant, existing) if existing else ()
+        record_changes(conn, tenant, self.id, rows, images)
+
+    def after(self, conn: Connection, tenant: Tenant | None, ids: Mapping[str, str], seconds: float) -> None:
+        """Write what is managed from now on, and how long it took; thin out the ledger."""
+        if self.recording.manages:
+            self.renew(conn, tenant, ids)
+            managed_rows.forget(conn, tenant, forgotten(self.plan.changes))
+        finish_record(conn, tenant, self.id, seconds)
+        thin_out(conn, tenant, self.recording.keep)
+
+    def failed(self, conn: Connection, tenant: Tenant | None, error: BaseException, seconds: float) -> None:
+        """Leave one row that says so, after the rollback; never raises what a database says to it.
+
+        Nothing is written when nobody knows whether the apply was committed: the row is there if it was.
+        """
+        if not isinstance(error, CommitUnknown):
+            code, words = _reason(error)
+            record_failure(conn, tenant, replace(self._row("failed", seconds), error_code=code, error=words))
+
+    @property
+    def is_due(self) -> bool:
+        """Whether an apply without changes has anything to renew."""
+        return self.recording.manages and next(iter(self._equal(self.managed.by_key)), None) is not None
+
+    def renew(self, conn: Connection, tenant: Tenant | None, ids: Mapping[str, str]) -> None:
+        """Write what is managed of all keys that are or have become what their files say, under the lock of applies.
+
+        Equal keys that somebody else has managed since the plan are left as they are now.
+        """
+        recording = self.recording
+        equal = {item.key: item for item in self._equal(self.managed.by_key)}
+        written = {change.key for change in self.plan.changes if change.action in ("create", "overwrite")}
+        current = read_managed_keys(conn, tenant, equal.keys() | written)
+        items = list(managed_written(self.plan.changes, ids, current, recording.owner, recording.holds))
+        items += [
+            item
+            for key, item in equal.items()
+            if key not in written and current.get(key) == self.managed.by_key.get(key)
+        ]
+        write_managed(conn, tenant, items)
+
+    def _equal(self, current: Mapping[str, Managed]) -> list[Managed]:
+        recording = self.recording
+        return list(managed_equal(self.desired.by_key, self.live.by_key, current, recording.owner, recording.holds))
+
+    def _row(self, outcome: Literal["applied", "failed"], seconds: float) -> AppliedRow:
+        plan, recording = self.plan, self.recording
+        totals = plan.summary()
+        return AppliedRow(
+            id=self.id,
+            command=recording.command,
+            outcome=outcome,
+            actor=recording.actor.name,
+            actor_origin=recording.actor.origin,
+            run_url=recording.actor.run_url,
+            source=recording.owner.source,
+            branch=plan.source.branch,
+            commit=plan.source.commit,
+            dirty=plan.source.dirty,
+            target=plan.target.display,
+            plan_digest=plan.digest,
+            options={"overwrite": plan.overwrite, **recording.options},
+            counts={
+                "create": totals.create,
+                "overwrite": totals.overwrite,
+                "delete": totals.delete,
+                "relink": totals.relink,
+                "unchanged": totals.unchanged,
+            },
+            wfsync=__version__,
+            seconds=round(seconds, 3),
+        )
+
+
+def _change_row(position: int, change: Change, ids: Mapping[str, str]) -> ChangeRow:
+    after = {"delete": None, "relink": change.workflow_id}.get(change.action, ids.get(change.key))
+    return ChangeRow(
+        position,
+        change.key,
+        change.action,
+        change.before_digest,
+        change.after_digest,
+        None if change.action == "create" else change.workflow_id,
+        after,
+        change.versions,
+    )
+
+
+def _reason(error: BaseException) -> tuple[str, str]:
+    """Code and words of a failure; those of ours hold no secret, those of others are not kept."""
+    if isinstance(error, WfsyncError):
+        return error.code, error.message[:_LONGEST_ERROR]
+    if isinstance(error, KeyboardInterrupt):
+        return "INTERRUPTED", "interrupted; rolled back"
+    name = type(error).__name__
+    return name.upper(), f"{name}; rolled back"
