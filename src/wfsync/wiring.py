@@ -18,6 +18,7 @@ from wfsync.environments import Environment
 from wfsync.errors import ConfigError, DatabaseError
 from wfsync.repo.layout import is_under, reserved_keys
 from wfsync.repo.opening import open_repository
+from wfsync.repo.origin import OpenAt, Origin
 from wfsync.repo.source import CONFIG_NAME, Repository, Source
 
 if TYPE_CHECKING:
@@ -125,14 +126,20 @@ class Workspace:
 
 
 def open_workspace(
-    start: Path | None, *, rev: str | None, config_option: str | None, environ: Mapping[str, str]
+    start: Path | None,
+    *,
+    rev: str | None,
+    config_option: str | None,
+    environ: Mapping[str, str],
+    open_at: OpenAt | None = None,
 ) -> Workspace:
-    """Open the repository around ``start`` (else the working directory) and read its configuration.
+    """Open the repository around ``start`` (else the working directory), or as ``open_at`` does, and read its
+    configuration.
 
     The bundles are those of the configuration's ``directory``, unless ``start`` was given and lies elsewhere or deeper:
     then they are those of ``start``. With ``rev`` the configuration comes from that revision, too, unless named.
     """
-    repository = open_repository(start if start is not None else Path.cwd(), rev=rev)
+    repository = (open_at or Origin().open)(start, rev)
     config, config_path = _read_config(repository, start, config_option, environ)
     here = repository.start
     if config_path is None:

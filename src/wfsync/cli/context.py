@@ -23,6 +23,7 @@ from wfsync.config import (
     resolve_tenant,
 )
 from wfsync.errors import Problem, WfsyncError
+from wfsync.repo.origin import Origin
 
 if TYPE_CHECKING:
     from wfsync.apply.execute import ApplyOptions
@@ -51,6 +52,8 @@ class App:
     no_color: bool = False
     log_format: Literal["text", "json"] = "text"
     env: str | None = None
+    origin: Origin = field(default_factory=Origin, repr=False)
+    """Where commands that take `--repo` read."""
     on_commit: Callable[[], None] = field(default=lambda: None, repr=False)
     """Called the moment something is committed: no signal may be reported as "rolled back" after it."""
 
@@ -60,7 +63,7 @@ class App:
         """The repository around ``start``, else around the working directory."""
         from wfsync.wiring import open_workspace
 
-        return open_workspace(start, rev=rev, config_option=self.config, environ=os.environ)
+        return open_workspace(start, rev=rev, config_option=self.config, environ=os.environ, open_at=self.origin.open)
 
     def workspace_or_none(self) -> Workspace | None:
         """The repository around the working directory; None outside of any (`import` needs none)."""
@@ -124,6 +127,7 @@ class App:
     def _root(self, start: Path | None) -> str:
         from wfsync.wiring import repository_root
 
+        self.origin.require_place()
         return repository_root(start if start is not None else Path.cwd())
 
     # -- streams -------------------------------------------------------------------------------------------------

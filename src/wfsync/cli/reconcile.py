@@ -22,6 +22,7 @@ from wfsync.cli.options import (
     selection_options,
     write_outputs,
 )
+from wfsync.cli.remote_options import repo_option, verify_options
 
 if TYPE_CHECKING:
     from wfsync.apply.outcome import Outcome
@@ -50,6 +51,8 @@ class Request:
 @click.command()
 @directory_argument
 @rev_option
+@repo_option
+@verify_options
 @selection_options
 @overwrite_option
 @format_option("text", "json", "markdown")
@@ -84,6 +87,8 @@ def plan(
 @click.command()
 @directory_argument
 @rev_option
+@repo_option
+@verify_options
 @selection_options
 @overwrite_option
 @click.option("--force", is_flag=True, help="Consent to overwriting workflows that exist and differ.")

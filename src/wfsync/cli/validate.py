@@ -13,6 +13,7 @@ import click
 from wfsync.cli import exit_codes
 from wfsync.cli.context import App, pass_app
 from wfsync.cli.options import format_option, rev_option
+from wfsync.cli.remote_options import repo_option
 
 if TYPE_CHECKING:
     from wfsync.bundle.load import LoadOptions
@@ -30,6 +31,7 @@ _NOTES_SHOWN: Final = 3
 @click.command()
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path())
 @rev_option
+@repo_option
 @format_option("text", "json", "github")
 @pass_app
 def validate(app: App, paths: tuple[str, ...], rev: str | None, form: Form) -> int:
@@ -51,7 +53,7 @@ def validate(app: App, paths: tuple[str, ...], rev: str | None, form: Form) -> i
     from wfsync.cli.paths import choose
     from wfsync.pipeline.validating import validate as check
 
-    chosen = choose(app, paths, rev)
+    chosen = choose(app, paths, app.origin.default_rev if rev is None else rev)
     problems = list(chosen.problems)
     parts = []
     for part in chosen.parts:

@@ -1,0 +1,153 @@
+"""Where one command reads: the repository around it, or one elsewhere (``--repo``); and whose signature it wants.
+
+A command asks a remote once for each revision: all that it reads is then of one commit, whatever is pushed meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wfsync.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from wfsync.repo.remote import Fetched, Remote
+    from wfsync.repo.signatures import Kind, Trust, Verified
+    from wfsync.repo.source import Repository
+
+__all__ = ["OpenAt", "Origin"]
+
+OpenAt = Callable[["Path | None", "str | None"], "Repository"]
+"""Opens a repository: (folder, revision)."""
+
+
+@dataclass(slots=True)
+class Origin:
+    """What ``--repo``, ``--verify`` and ``--allowed-signers`` say; all None: the repository around the command."""
+
+    url: str | None = field(default=None, repr=False)
+    """As it was written: it may hold a token."""
+    verify: Kind | None = None
+    allowed_signers: Path | None = None
+    tell: Callable[[Problem], None] = field(default=lambda _problem: None, repr=False)
+    """Told once what people should know: why a clone is not kept, and whose signature was found."""
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    _remote: Remote | None = field(default=None, repr=False)
+    _fetched: dict[str | None, Fetched] = field(default_factory=dict, repr=False)
+    _verified: dict[str, Verified] = field(default_factory=dict, repr=False)
+
+    def open(self, start: Path | None, rev: str | None) -> Repository:
+        """The repository: at ``rev``, at the remote's HEAD, or as it is in the work tree; ``start`` is a folder of the
+        file system, and with ``--repo`` one of that repository.
+
+        Raises `RepositoryError` (`Remote.fetch`, `open_repository`), `Refused` (``UNVERIFIED_COMMIT``) and
+        `ConfigError` (code ``USAGE``: options that do not fit together).
+        """
+        trust = self.trust()
+        if self.url is not None:
+            remote = self.remote
+            repository: Repository = remote.open(self.fetched(rev), _inside(start))
+            if trust is not None:
+                self._require_signature(remote.path, self.fetched(rev).commit, trust)
+            return repository
+        from wfsync.repo.opening import open_repository
+
+        repository = open_repository(start if start is not None else Path.cwd(), rev=rev)
+        if trust is not None:
+            from wfsync.repo.revision import Revision
+
+            if not isinstance(repository, Revision):
+                raise ConfigError(
+                    "--verify needs a commit, and the files of a work tree are none",
+                    code="USAGE",
+                    hint="name one with --rev, or read the repository where it is kept with --repo",
+                )
+            self._require_signature(repository.git_dir, repository.commit, trust)
+        return repository
+
+    @property
+    def remote(self) -> Remote:
+        """The repository elsewhere; only with ``url``."""
+        from wfsync.repo.remote import Remote
+        from wfsync.repo.remote_url import parse_remote
+
+        if self._remote is None:
+            self._remote = Remote(parse_remote(self.url or "", str(Path.cwd())), environ=self.environ)
+        return self._remote
+
+    def fetched(self, rev: str | None) -> Fetched:
+        """What ``rev`` of the remote is; asked once."""
+        if rev not in self._fetched:
+            if not self._fetched:
+                for note in self.remote.notes:
+                    self.tell(note)
+            self._fetched[rev] = self.remote.fetch(rev)
+        return self._fetched[rev]
+
+    def trust(self) -> Trust | None:
+        """Whose signatures count; None: nobody is asked. Raises `ConfigError` for one option without the other."""
+        match self.verify, self.allowed_signers:
+            case None, None:
+                return None
+            case None, _:
+                raise ConfigError(
+                    "--allowed-signers says who may sign, and nothing says what kind of signature is wanted",
+                    code="USAGE",
+                    hint="add --verify ssh or --verify gpg",
+                )
+            case _, None:
+                raise ConfigError(
+                    "--verify needs to know who may sign, and the repository itself must not say that",
+                    code="USAGE",
+                    hint="name a file outside of it with --allowed-signers FILE or WFSYNC_ALLOWED_SIGNERS",
+                )
+            case kind, signers:
+                from wfsync.repo.signatures import Trust
+
+                return Trust(kind, signers)
+
+    @property
+    def default_rev(self) -> str | None:
+        """The revision where none was named: a repository elsewhere has no files, only revisions."""
+        return None if self.url is None else "HEAD"
+
+    def require_place(self) -> None:
+        """Raise `ConfigError` (``DATABASE_REQUIRED``) for a repository elsewhere: the embedded server lives in the work
+        tree of a repository (spec: cli.md), and there is none.
+        """
+        if self.url is not None:
+            raise ConfigError(
+                "--repo needs a database: the embedded one lives in a repository's own folder, and there is none",
+                code="DATABASE_REQUIRED",
+                hint="name one with --database, WFSYNC_DATABASE_URL or -e NAME",
+            )
+
+    def _require_signature(self, git_dir: str, commit: str, trust: Trust) -> None:
+        from wfsync.repo.signatures import verify_commit
+
+        if commit in self._verified:
+            return
+        found = self._verified[commit] = verify_commit(git_dir, commit, trust, self.environ)
+        self.tell(
+            Problem(
+                code="COMMIT_VERIFIED",
+                severity="note",
+                message=f"commit {commit[:12]} is signed by {found.signer} ({found.kind}, {found.key})",
+            )
+        )
+
+
+def _inside(start: Path | None) -> str:
+    """DIR as a folder of a repository elsewhere."""
+    if start is None:
+        return ""
+    if start.is_absolute():
+        raise ConfigError(
+            f"{start} is a path of this machine, and with --repo DIR is a folder of that repository",
+            code="USAGE",
+            hint="write it relative to the repository's root",
+        )
+    return start.as_posix()
