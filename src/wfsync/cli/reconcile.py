@@ -14,23 +14,26 @@ from wfsync.cli import exit_codes
 from wfsync.cli.context import App, pass_app
 from wfsync.cli.options import (
     directory_argument,
+    directory_or_plan_argument,
+    environment_option,
     format_option,
     keep_plan,
     output_option,
     overwrite_option,
+    plan_file_option,
     rev_option,
     selection_options,
     write_outputs,
 )
-from wfsync.cli.remote_options import repo_option, verify_options
+from wfsync.cli.pinned import is_plan_file, pinned, plan_file, refuse_other_options, write_plan_file
 
 if TYPE_CHECKING:
     from wfsync.apply.outcome import Outcome
     from wfsync.pipeline.planning import Planned
     from wfsync.plan.guard import Consent
     from wfsync.plan.model import Plan
-    from wfsync.state.desired import Loading
-    from wfsync.wiring import Session
+    from wfsync.state.desired import Loading, Selection
+    from wfsync.wiring import Session, Workspace
 
 __all__ = ["Form", "apply", "plan", "show_outcome"]
 
@@ -47,17 +50,24 @@ class Request:
     exclude: tuple[str, ...]
     overwrite: Literal["replace", "update"] | None
 
+    @property
+    def selection(self) -> Selection:
+        """The keys that are meant."""
+        from wfsync.state.desired import Selection
+
+        return Selection(self.select, self.exclude)
+
 
 @click.command()
 @directory_argument
+@environment_option
 @rev_option
-@repo_option
-@verify_options
 @selection_options
 @overwrite_option
 @format_option("text", "json", "markdown")
 @output_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when something would change.")
+@plan_file_option
 @pass_app
 def plan(
     app: App,
@@ -69,6 +79,7 @@ def plan(
     form: Form,
     outputs: tuple[str, ...],
     detailed_exitcode: bool,
+    plan_to: Path | None,
 ) -> int:
     """Show what apply would do; changes nothing.
 
@@ -78,17 +89,19 @@ def plan(
     from wfsync.plan.guard import Consent
 
     request = Request(directory, rev, select, exclude, overwrite)
-    with _planned(app, request, Consent()) as (_, planned):
+    with _planned(app, request, Consent()) as (session, workspace, planned):
         made = planned.plan
+        data = None if plan_to is None else plan_file(session, workspace, made, directory, request.selection)
+    if plan_to is not None and data is not None:
+        write_plan_file(app, plan_to, data)
     _show(app, made, form, outputs)
     return exit_codes.PENDING if detailed_exitcode and (made.summary().pending or made.blocks) else exit_codes.OK
 
 
 @click.command()
-@directory_argument
+@directory_or_plan_argument
+@environment_option
 @rev_option
-@repo_option
-@verify_options
 @selection_options
 @overwrite_option
 @click.option("--force", is_flag=True, help="Consent to overwriting workflows that exist and differ.")
@@ -118,13 +131,21 @@ def apply(
 
     Creates what is missing. Workflows that exist and differ are overwritten with --force only; without it nothing at
     all is written and they are listed (exit code 3). Workflows that no file names are left alone.
+
+    With a PLANFILE that `plan --out` wrote, does exactly what was planned, with the options of that plan; only consent
+    can be given. If a file or a row of the plan is another one since, nothing is written (exit code 3).
     """
     from wfsync.pipeline.applying import carry_out, require_consent
     from wfsync.plan.guard import Consent
 
     request = Request(directory, rev, select, exclude, overwrite)
     consent = Consent(force=force, allow_running=allow_running)
-    with _planned(app, request, consent, write=True) as (session, planned):
+    if is_plan_file(directory):
+        refuse_other_options(click.get_current_context())
+        making = pinned(app, directory, consent)
+    else:
+        making = _planned(app, request, consent, write=True)
+    with making as (session, _, planned):
         require_consent(planned.plan, expect_digest)
         outcome = carry_out(session.conn, session.layout, session.tenant, planned, app.apply_options(consent))
     show_outcome(app, outcome, form, outputs)
@@ -132,15 +153,16 @@ def apply(
 
 
 @contextmanager
-def _planned(app: App, request: Request, consent: Consent, *, write: bool = False) -> Iterator[tuple[Session, Planned]]:
+def _planned(
+    app: App, request: Request, consent: Consent, *, write: bool = False
+) -> Iterator[tuple[Session, Workspace, Planned]]:
     """Load, connect, compare. Files are loaded in other processes while the database is read."""
     from wfsync.pipeline.planning import PlanOptions
-    from wfsync.state.desired import Selection
     from wfsync.wiring import comparing
 
     @contextmanager
     def connect(loading: Loading) -> Iterator[Session]:
-        target = app.target(request.directory)
+        target = app.target(request.directory, workspace)
         if write and app.must_create_tables(target):
             loading.finish()  # nothing is created for files that are wrong
         with app.session(target, for_write=write, upgrade=write) as session:
@@ -148,12 +170,11 @@ def _planned(app: App, request: Request, consent: Consent, *, write: bool = Fals
 
     workspace = app.workspace(request.directory, request.rev)
     options = PlanOptions(request.overwrite or workspace.config.overwrite, consent, track=app.track)
-    selection = Selection(request.select, request.exclude)
-    with comparing(workspace, selection, options, connect) as (session, planned):
+    with comparing(workspace, request.selection, options, connect) as (session, planned):
         if workspace.config.registry is None:
             app.note_unchecked_dependencies()
         keep_plan(planned.plan)
-        yield session, planned
+        yield session, workspace, planned
 
 
 def _show(app: App, made: Plan, form: Form, outputs: tuple[str, ...]) -> None:
