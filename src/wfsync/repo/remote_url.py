@@ -18,9 +18,10 @@ from typing import Final, Literal
 from urllib.parse import unquote
 
 from wfsync.errors import ConfigError
+from wfsync.repo.identity import remote_identity
 from wfsync.repo.layout import printable
 
-__all__ = ["PROTOCOLS", "RemoteUrl", "identity_of", "parse_remote", "redact"]
+__all__ = ["PROTOCOLS", "RemoteUrl", "parse_remote", "redact"]
 
 PROTOCOLS: Final = ("https", "http", "ssh", "file")
 """What git may speak; also after a redirect, and after ``url.*.insteadOf`` of the user's own settings."""
@@ -44,12 +45,15 @@ class RemoteUrl:
     """For git: without credentials; a path is absolute."""
     shown: str
     """For people: without user, credentials and query."""
-    identity: str
-    """Equal for the same repository whatever the way to it: no scheme, user, port's default or ``.git``."""
     kind: Kind
     user: str | None = field(default=None, repr=False)
     """Of http(s) only; some servers take a token for it."""
     password: str | None = field(default=None, repr=False)
+
+    @property
+    def identity(self) -> str:
+        """What the ledger calls it: equal for the same repository whatever the way to it."""
+        return remote_identity(self.url) or self.shown
 
     @property
     def folder(self) -> str:
@@ -92,24 +96,6 @@ def redact(text: str) -> str:
     return _QUERY.sub(r"\1", _USERINFO.sub(r"\g<scheme>", text))
 
 
-def identity_of(text: str) -> str:
-    """The identity of a repository by the URL that a git configuration holds, whatever its form; never a secret.
-
-    ``https://u:t@Host/a/b.git``, ``ssh://git@host/a/b``, ``git@host:a/b.git`` → ``host/a/b``; a path → ``file:/path``.
-    """
-    if scheme := _SCHEME.fullmatch(text):
-        name, rest = scheme["scheme"].lower(), scheme["rest"]
-        if name == "file":
-            return _local_identity(unquote(rest))
-        parts = _AUTHORITY.fullmatch(rest)
-        if parts is not None:
-            return _network_identity(name, parts["host"], re.split(r"[?#]", parts["path"] or "")[0])
-        return redact(text)
-    if (scp := _SCP.fullmatch(text)) and not text.startswith(("/", "./", "../")):
-        return _network_identity("ssh", scp["host"], scp["path"])
-    return _local_identity(text)
-
-
 def _with_scheme(text: str, scheme: str, rest: str) -> RemoteUrl:
     if scheme == "git":
         raise _refused(text, "speaks git://, where nobody can tell who answers", "use https:// or ssh://")
@@ -124,17 +110,18 @@ def _with_scheme(text: str, scheme: str, rest: str) -> RemoteUrl:
     if parts is None or not parts["host"] or not (parts["path"] or "").strip("/"):
         raise _refused(text, "names no host and repository", "write https://host/path/repository.git")
     host, path = parts["host"], parts["path"]
+    if "?" in path or "#" in path:
+        raise _refused(text, "holds a query or a fragment, which no repository's URL has")
     user, colon, password = (parts["user"] or "").partition(":")
     if host.startswith("-") or user.startswith("-"):
         raise _refused(text, "has a host or user that begins with -")
-    shown = f"{scheme}://{host}{re.split(r'[?#]', path)[0]}"
-    identity = identity_of(shown)
+    shown = f"{scheme}://{host}{path}"
     if scheme == "ssh":
         if colon:
             raise _refused(text, "holds a password, which ssh does not take", "use a key")
-        return RemoteUrl(f"ssh://{user}@{host}{path}" if user else text, shown, identity, "ssh")
+        return RemoteUrl(f"ssh://{user}@{host}{path}" if user else text, shown, "ssh")
     secret = unquote(password) if colon else None
-    return RemoteUrl(f"{scheme}://{host}{path}", shown, identity, "http", unquote(user) or None, secret)
+    return RemoteUrl(f"{scheme}://{host}{path}", shown, "http", unquote(user) or None, secret)
 
 
 def _scp(text: str) -> RemoteUrl:
@@ -144,25 +131,11 @@ def _scp(text: str) -> RemoteUrl:
     user, host, path = parts["user"], parts["host"], parts["path"]
     if any(part.startswith("-") for part in (user or "", host, path)):
         raise _refused(text, "has a host, user or path that begins with -")
-    return RemoteUrl(text, f"{host}:{path}", identity_of(text), "ssh")
+    return RemoteUrl(text, f"{host}:{path}", "ssh")
 
 
 def _local(path: str) -> RemoteUrl:
-    return RemoteUrl(path, printable(path), _local_identity(path), "local")
-
-
-def _local_identity(path: str) -> str:
-    return f"file:{printable(_trimmed(path))}"
-
-
-def _network_identity(scheme: str, host: str, path: str) -> str:
-    host = host.lower().removesuffix({"https": ":443", "http": ":80", "ssh": ":22"}.get(scheme, ""))
-    return f"{host}/{_trimmed(path).lstrip('/')}"
-
-
-def _trimmed(path: str) -> str:
-    path = path.rstrip("/")
-    return path.removesuffix("/.git").removesuffix(".git").rstrip("/")
+    return RemoteUrl(path, printable(path), "local")
 
 
 def _refused(text: str, why: str, hint: str = "write https://…, ssh://…, user@host:path, or a path") -> ConfigError:
