@@ -25,8 +25,38 @@ PLANS: Final = Chapter(
         Explanation(
             "STALE_PLAN",
             3,
-            "Files or database changed since the plan was made. What was approved is not what would happen now.",
+            "Files or database changed since the plan was made. What was approved is not what would happen now. With a"
+            " plan file every file, row and setting of the plan that moved is named; no option overrides it.",
             "Look at a new plan.",
+        ),
+        Explanation(
+            "PLAN_TARGET_MISMATCH",
+            3,
+            "The plan file was made for another server, database, tenant or environment, or for a database whose ledger"
+            " (and with it the key of the plan's digests) was replaced since.",
+            "Name the target that was planned for, or make a new plan for this one.",
+        ),
+        Explanation(
+            "PLAN_FILE_INVALID",
+            1,
+            "The file is not a plan that `wfsync plan --out` wrote: it is something else, cut off, or was edited. Every"
+            " plan file is sealed with a key that only the target's database has.",
+            "Make a new plan with `wfsync plan --out FILE`. `wfsync schema plan-file` prints the format.",
+        ),
+        Explanation(
+            "PLAN_FILE_VERSION",
+            1,
+            "The plan file was made by a version of wfsync that writes another format, or compares workflows by other"
+            " rules; so nobody can tell whether this one would do the same.",
+            "Apply it with the version that made it, or make a new plan with this one.",
+        ),
+        Explanation(
+            "PLAN_KEY_UNAVAILABLE",
+            1,
+            "A plan file holds digests only under a secret key of the database: the ledger's, else one that is derived"
+            " from the server's system identifier. This role may read neither.",
+            "Create the ledger (an apply or `wfsync db upgrade` does) and GRANT SELECT ON wfsync.instance to the role,"
+            " or GRANT EXECUTE ON FUNCTION pg_catalog.pg_control_system().",
         ),
         Explanation(
             "ACTIVE_RUNS",
