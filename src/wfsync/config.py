@@ -29,6 +29,8 @@ from wfsync.environments import (
     overlay_paths,
 )
 from wfsync.errors import ConfigError, InputError, Place, Problem
+from wfsync.policy import Policy, policy_of
+from wfsync.store.ledger.values import Retention
 
 if TYPE_CHECKING:
     from wfsync.bundle.schema import SchemaFault
@@ -77,6 +79,8 @@ class Config:
     overwrite: Overwrite = "replace"
     definitions: DefinitionPolicy = "error"
     """What an unsound published definition is (``policy.definitions``)."""
+    keep: Retention = field(default_factory=Retention)
+    """How much of the ledger is kept (``ledger.keep``)."""
     suspend: bool = False
     """`wfsync watch` compares, and applies nothing."""
     environments: Mapping[str, Environment] = field(default_factory=dict)
@@ -84,6 +88,10 @@ class Config:
     database_fields: tuple[str, ...] | None = None
     """``fields.database``; None where the file says nothing of it: then it depends on the database."""
     create_only_fields: tuple[str, ...] = ()
+    source: str | None = None
+    """What this repository and directory are called in the ledger; None: derived from the remote."""
+    policy: Policy = field(default_factory=Policy)
+    """Pruning and brakes."""
 
     def policies(self, kind: Literal["embedded", "named"]) -> Policies:
         """Whose each field of the metadata is, in a database of this kind: a named one owns ``isPaused`` unless the
@@ -154,10 +162,13 @@ def parse_config(data: bytes, file: str) -> Config:
         registry=_normal(tree["registry"]) if "registry" in tree else None,
         overwrite=tree.get("overwrite", "replace"),
         definitions=tree.get("policy", {}).get("definitions", "error"),
+        keep=Retention(**tree.get("ledger", {}).get("keep", {})),
         suspend=tree.get("suspend", False),
         environments=environments_of(tree),
         database_fields=_names(tree, "database"),
         create_only_fields=_names(tree, "create_only") or (),
+        source=tree.get("source"),
+        policy=policy_of(tree),
     )
 
 

@@ -61,7 +61,7 @@ class TestParse:
 
     @pytest.mark.parametrize(
         "later",
-        ["source: {}", "policy: {prune: false}", "policy: {protected: []}"],
+        ["waves: []", "policy: {rollback: true}"],
     )
     def test_settings_that_do_not_work_yet_are_unknown(self, later: str) -> None:
         [problem] = faults(f"version: 1\n{later}\n")
