@@ -16,6 +16,7 @@ from wfsync.cli.inspecting import diff, refs
 from wfsync.cli.reconcile import apply, plan
 from wfsync.cli.reference import explain, schema
 from wfsync.cli.validate import validate
+from wfsync.cli.watching import watch
 
 __all__ = ["COMMANDS"]
 
@@ -26,6 +27,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     fmt,
     plan,
     apply,
+    watch,
     export,
     import_,
     diff,

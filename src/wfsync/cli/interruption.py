@@ -14,7 +14,10 @@ from typing import Any, Final, Self
 
 from wfsync.cli import exit_codes
 
-__all__ = ["Signals", "Terminated"]
+__all__ = ["IN_CONTEXT", "Signals", "Terminated"]
+
+IN_CONTEXT: Final = "wfsync.signals"
+"""Key of a click context's ``meta``: the signals of this invocation."""
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -43,6 +46,14 @@ class Signals:
     def commit(self) -> None:
         """From now on the first signal waits for the command's end."""
         self.committed = True
+
+    def rest(self) -> bool:
+        """What was committed is reported, and a signal stops the command again; True when one has waited for this.
+
+        For a command that commits more than once. A signal that comes in between is not lost: it raises.
+        """
+        self.committed = False
+        return self._waiting
 
     @property
     def state(self) -> str:

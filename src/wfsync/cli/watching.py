@@ -1,0 +1,262 @@
+"""``watch``: the reconciler as a service."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import click
+
+from wfsync.cli import exit_codes
+from wfsync.cli.context import App, pass_app
+from wfsync.cli.interruption import IN_CONTEXT, Signals
+from wfsync.cli.options import (
+    directory_argument,
+    overwrite_option,
+    rev_option,
+    selection_options,
+)
+
+if TYPE_CHECKING:
+    from wfsync.config import Config
+    from wfsync.daemon.bell import Bell
+    from wfsync.daemon.metrics import Metrics
+    from wfsync.daemon.reconciler import Setup, Switch
+    from wfsync.daemon.report import Report
+    from wfsync.pipeline.planning import PlanOptions
+    from wfsync.plan.guard import Consent
+    from wfsync.store.target import Target
+    from wfsync.wiring import Workspace
+
+__all__ = ["watch"]
+
+SECRET_VARIABLE: Final = "WFSYNC_WEBHOOK_SECRET"  # noqa: S105 - its name
+
+_SECONDS: Final = click.FloatRange(min=0, min_open=True, max=86_400)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What `watch` was asked to keep in sync, and how."""
+
+    directory: Path | None
+    rev: str | None
+    select: tuple[str, ...]
+    exclude: tuple[str, ...]
+    overwrite: Literal["replace", "update"] | None
+    consent: Consent
+
+
+@click.command()
+@directory_argument
+@rev_option
+@selection_options
+@overwrite_option
+@click.option("--force", is_flag=True, help="Consent to overwriting workflows that exist and differ.")
+@click.option(
+    "--allow-running", is_flag=True, help="Consent to overwriting workflows with queued, running or waiting runs."
+)
+@click.option(
+    "--interval",
+    metavar="SECONDS",
+    type=_SECONDS,
+    default=60.0,
+    show_default=True,
+    help="Pause between two syncs; chance takes up to a tenth off it.",
+)
+@click.option(
+    "--max-backoff",
+    metavar="SECONDS",
+    type=_SECONDS,
+    default=300.0,
+    show_default=True,
+    help="The longest pause after failures in a row; the first is a second, each further one twice as long.",
+)
+@click.option("--once", is_flag=True, help="Sync once and end with the exit code that apply would have.")
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    help="Answer /healthz, /readyz, /metrics and POST /sync; :PORT listens on every address.",
+)
+@click.option(
+    "--webhook-secret-env",
+    metavar="NAME",
+    default=SECRET_VARIABLE,
+    show_default=True,
+    help="Variable with the secret of POST /sync; without one nobody may ask for a sync.",
+)
+@pass_app
+def watch(
+    app: App,
+    directory: Path | None,
+    rev: str | None,
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    overwrite: Literal["replace", "update"] | None,
+    force: bool,
+    allow_running: bool,
+    interval: float,
+    max_backoff: float,
+    once: bool,
+    listen: str | None,
+    webhook_secret_env: str,
+) -> int:
+    """Keep the database what the repository says: compare, apply, sleep, again.
+
+    The flags are the consent of every sync, and the brakes hold: what apply would refuse is reported, and the next
+    revision is tried. One instance leads a database and tenant; others stand by and take over. wfsync.yaml is read
+    again at every sync; `suspend: true` in it stops writing.
+
+    \b
+    SIGHUP          sync now
+    SIGTERM         stop: what is not committed is rolled back
+    SIGUSR1, USR2   suspend this process; resume
+    """
+    from wfsync.daemon.bell import Bell
+    from wfsync.daemon.loop import Loop
+    from wfsync.daemon.pace import Pace
+    from wfsync.daemon.reconciler import Reconciler, Switch
+    from wfsync.plan.guard import Consent
+
+    signals: Signals = click.get_current_context().meta[IN_CONTEXT]
+    consent = Consent(force=force, allow_running=allow_running)
+    request = Request(directory, rev, select, exclude, overwrite, consent)
+    bell, switch, told = Bell(), Switch(), _Told(app)
+    reconciler = Reconciler(_setup(app, request, switch, signals))
+    loop = Loop(reconciler.sync, bell, Pace(interval, max_backoff), told, signals.rest)
+    try:
+        with _listening(app, listen, told, bell, webhook_secret_env), _signals(bell, switch):
+            report = loop.run(once=once)
+    finally:
+        reconciler.close()
+    return _exit_code(report)
+
+
+def _setup(app: App, request: Request, switch: Switch, signals: Signals) -> Setup:
+    from wfsync.daemon.reconciler import Setup
+    from wfsync.pipeline.planning import PlanOptions
+    from wfsync.state.desired import Selection
+    from wfsync.state.progress import untracked
+
+    quiet = replace(app, quiet=True)
+    announced = False
+
+    def workspace() -> Workspace:
+        return app.workspace(request.directory, request.rev)
+
+    def target(workspace: Workspace) -> Target:
+        nonlocal announced  # which database it is, is said once
+        found = (quiet if announced else app).target(request.directory, workspace)
+        announced = True
+        return found
+
+    def plan_options(config: Config) -> PlanOptions:
+        return PlanOptions(request.overwrite or config.overwrite, request.consent, details=False)
+
+    def interrupted() -> None:
+        if signals.received is not None:
+            raise signals.received
+
+    return Setup(
+        workspace,
+        target,
+        lambda target: app.session(target, for_write=True, upgrade=True),
+        Selection(request.select, request.exclude),
+        plan_options,
+        replace(app.apply_options(request.consent), track=untracked),
+        switch,
+        interrupted,
+    )
+
+
+class _Told:
+    """Tells stderr and the listener of every sync."""
+
+    def __init__(self, app: App) -> None:
+        import time
+
+        from wfsync.daemon.metrics import Metrics
+
+        self._app = app
+        self.metrics: Metrics = Metrics(time.time())
+
+    def __call__(self, report: Report, pause: float, failures: int) -> None:
+        from wfsync.daemon.lines import level, new_problems, sync_line, sync_object
+
+        problems = new_problems(report, self.metrics.last)
+        self.metrics = self.metrics.after(report, pause, failures)
+        if self._app.log_format == "json":
+            if not (self._app.quiet and level(report) == "info"):
+                self._app.record(sync_object(report, pause, problems))
+            return
+        if level(report) != "info":
+            self._app.log(level(report), sync_line(report, pause))
+        else:
+            self._app.info(sync_line(report, pause))
+        self._app.problems(problems)
+
+    def ready(self) -> tuple[bool, dict[str, Any]]:
+        """Whether the last sync did what it is there for; a standby is ready to take over."""
+        last = self.metrics.last
+        if last is None:
+            return False, {"ready": False, "status": "starting"}
+        ready = last.status != "failed"
+        return ready, {"ready": ready, "status": last.status, "code": last.code, "leader": last.leader}
+
+
+@contextmanager
+def _listening(app: App, listen: str | None, told: _Told, bell: Bell, variable: str) -> Iterator[None]:
+    if listen is None:
+        yield
+        return
+    from wfsync.daemon.listener import Answers, Listener, parse_address
+    from wfsync.daemon.metrics import metrics_text
+
+    secret = os.environ.get(variable, "").encode()
+    answers = Answers(told.ready, lambda: metrics_text(told.metrics), bell, secret)
+    listener = Listener(parse_address(listen), answers)
+    listener.open()
+    app.info(f"listening on {listener.url}" + ("" if secret else f"; {variable} is not set, so POST /sync is refused"))
+    try:
+        yield
+    finally:
+        listener.close()
+
+
+@contextmanager
+def _signals(bell: Bell, switch: Switch) -> Iterator[None]:
+    """SIGHUP, SIGUSR1 and SIGUSR2, where the system has them."""
+
+    def suspend() -> None:
+        switch.suspended = True
+
+    def resume() -> None:
+        switch.suspended = False
+        bell.ring("signal")
+
+    meanings: dict[str, Callable[[], None]] = {
+        "SIGHUP": lambda: bell.ring("signal"),
+        "SIGUSR1": suspend,
+        "SIGUSR2": resume,
+    }
+    previous = {}
+    for name, meaning in meanings.items():
+        number = getattr(signal, name, None)
+        if number is not None:
+            previous[number] = signal.signal(number, lambda *_, meaning=meaning: meaning())
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _exit_code(report: Report) -> int:
+    if report.error is not None:
+        return exit_codes.of(report.error)
+    return exit_codes.LOCKED if report.status == "standby" else exit_codes.OK

@@ -1,0 +1,81 @@
+"""One line of log a sync, for people and for machines. What is wrong is listed once, not every minute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+from wfsync.daemon.report import ACTIONS, Report
+from wfsync.errors import Problem
+from wfsync.plan.codec import problem_value
+from wfsync.render.escape import plain
+
+__all__ = ["level", "new_problems", "sync_line", "sync_object"]
+
+_MOST_PROBLEMS: Final = 50
+_PAST: Final = {"create": "created", "overwrite": "overwritten", "delete": "deleted", "relink": "relinked"}
+
+
+def level(report: Report) -> Literal["info", "warning", "error"]:
+    """How loud to be."""
+    if report.status == "failed":
+        return "error"
+    return "warning" if report.status == "refused" else "info"
+
+
+def new_problems(report: Report, before: Report | None) -> tuple[Problem, ...]:
+    """What is wrong, unless the sync before said the same."""
+    if report.error is None or not report.error.problems:
+        return ()
+    if before is not None and before.error is not None and before.error.problems == report.error.problems:
+        return ()
+    return report.error.problems[:_MOST_PROBLEMS]
+
+
+def sync_line(report: Report, pause: float) -> str:
+    """``sync applied: 2 created, 41 unchanged; commit 0123456789ab, 0.42 s, by webhook``."""
+    return f"sync {report.status}: " + "; ".join(_parts(report, pause))
+
+
+def _parts(report: Report, pause: float) -> Iterator[str]:
+    if report.error is not None:
+        yield f"{report.error.code}: {plain(report.error.message)}"
+    if report.status == "standby":
+        yield "another instance leads"
+    counts = [f"{report.written[a]} {_PAST[a]}" for a in ACTIONS if report.written.get(a)]
+    counts += [f"{report.pending[a]} to {a}" for a in ACTIONS if report.pending.get(a)]
+    counts += [f"{report.unchanged} unchanged"] if report.unchanged is not None else []
+    counts += [f"{report.drifted} drifted"] if report.drifted else []
+    counts += [f"{report.held} held"] if report.held else []
+    if counts:
+        yield ", ".join(counts)
+    facts = [f"commit {report.commit[:12]}"] if report.commit else []
+    facts += [f"{report.seconds:.2f} s", f"by {report.reason}"]
+    facts += [f"next in {pause:.0f} s"] if report.error is not None else []
+    yield ", ".join(facts)
+
+
+def sync_object(report: Report, pause: float, problems: tuple[Problem, ...]) -> dict[str, Any]:
+    """The same for ``--log-format json``: one object a sync."""
+    found: dict[str, Any] = {
+        "time": datetime.fromtimestamp(report.at, UTC).isoformat(timespec="milliseconds"),
+        "level": level(report),
+        "event": "sync",
+        "status": report.status,
+        "reason": report.reason,
+        "leader": report.leader,
+        "commit": report.commit,
+        "seconds": round(report.seconds, 3),
+        "next_in_seconds": round(pause, 1),
+    }
+    if report.unchanged is not None:
+        found["written"] = {action: report.written.get(action, 0) for action in ACTIONS}
+        found["pending"] = {action: report.pending.get(action, 0) for action in ACTIONS}
+        found["unchanged"] = report.unchanged
+        found["drifted"] = report.drifted
+        found["held"] = report.held
+    if report.error is not None:
+        found |= {"code": report.error.code, "message": report.error.message, "hint": report.error.hint}
+        found["problems"] = [problem_value(problem) for problem in problems]
+    return found

@@ -1,0 +1,196 @@
+"""One sync: lead, read the revision, compare, apply by policy. Every end of it is a `Report`, never an exception."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from wfsync.apply.execute import ApplyOptions
+from wfsync.apply.outcome import Outcome
+from wfsync.config import Config
+from wfsync.daemon.report import Report, Status, status_of
+from wfsync.errors import DatabaseError, RepositoryError, WfsyncError
+from wfsync.pipeline.applying import carry_out, require_consent
+from wfsync.pipeline.planning import Planned, PlanOptions
+from wfsync.plan.model import Plan
+from wfsync.state.desired import Loading, Selection
+from wfsync.store.leadership import leads, try_lead
+from wfsync.store.target import Target
+from wfsync.wiring import Session, Workspace, comparing, lacks_tables, renewed
+
+__all__ = ["Reconciler", "Setup", "Switch"]
+
+_ACTIONS: Final = {"created": "create", "overwritten": "overwrite", "deleted": "delete", "relinked": "relink"}
+
+
+@dataclass(slots=True)
+class Switch:
+    """Off: syncs compare and do not apply. A signal handler may turn it; a bool cannot be half turned."""
+
+    suspended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What to sync, given once at start."""
+
+    workspace: Callable[[], Workspace]
+    """The repository as it is now: fetched, opened, its ``wfsync.yaml`` read again."""
+    target: Callable[[Workspace], Target]
+    """The database that is meant; starts the embedded server."""
+    connect: Callable[[Target], AbstractContextManager[Session]]
+    """A session to write on; creates the tables of the embedded server."""
+    selection: Selection
+    plan_options: Callable[[Config], PlanOptions]
+    apply_options: ApplyOptions
+    switch: Switch = field(default_factory=Switch)
+    interrupted: Callable[[], None] = lambda: None
+    """Raises when a signal has ended the process's work, and code in between turned that into another error."""
+    clock: Callable[[], float] = time.time
+
+
+class _StandBy(Exception):
+    """Somebody else leads."""
+
+
+@dataclass(slots=True)
+class _Facts:
+    """What a sync has found out so far: a failure's report says it, too."""
+
+    commit: str | None = None
+    plan: Plan | None = None
+    suspended: bool = False
+    outcome: Outcome | None = None
+
+
+class Reconciler:
+    """Keeps one session: it holds the lead, and everything is written on it."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._stack = ExitStack()
+        self._session: Session | None = None
+        self._leader = False
+
+    def sync(self, reason: str) -> Report:
+        """Sync once. What raises is a signal, or a mistake on the command line (code ``USAGE``)."""
+        started = time.monotonic()
+        facts = _Facts()
+        error: WfsyncError | None = None
+        status: Status
+        try:
+            status = self._sync(facts)
+        except _StandBy:
+            status = "standby"
+        except WfsyncError as failure:
+            if failure.code == "USAGE":
+                raise
+            error, status = failure, status_of(failure)
+        except Exception as failure:  # noqa: BLE001 - a service outlives its own defects, and says so
+            self._setup.interrupted()
+            error, status = _unexpected(failure), "failed"
+        report = self._report(status, error, facts, reason, time.monotonic() - started)
+        if report.is_transient or (self._session is not None and self._session.conn.closed):
+            self.close()  # whoever cannot sync lets another instance try
+        gc.collect()  # nothing collects in between: see wfsync.cli.main
+        return report
+
+    def close(self) -> None:
+        """End the session, and with it the lead."""
+        self._leader, self._session = False, None
+        self._stack.close()
+
+    # -- one sync ------------------------------------------------------------------------------------------------
+
+    def _sync(self, facts: _Facts) -> Status:
+        if self._session is not None:
+            self._look_for_session()
+        if self._session is not None:
+            self._take_lead(self._session)  # a standby looks no further
+        workspace = self._setup.workspace()
+        facts.suspended = workspace.config.suspend
+        options = self._setup.plan_options(workspace.config)
+
+        def connect(loading: Loading) -> AbstractContextManager[Session]:
+            return self._connected(self._setup.target(workspace), loading)
+
+        with comparing(workspace, self._setup.selection, options, connect) as (session, planned):
+            facts.plan, facts.commit = planned.plan, planned.plan.source.commit
+            if facts.suspended or self._setup.switch.suspended:
+                return "suspended"
+            return self._apply(session, planned, facts)
+
+    def _apply(self, session: Session, planned: Planned, facts: _Facts) -> Status:
+        require_consent(planned.plan)
+        if not leads(session.conn, session.tenant):
+            raise _StandBy  # a pooler gave the session to somebody else
+        outcome = carry_out(session.conn, session.layout, session.tenant, planned, self._setup.apply_options)
+        facts.outcome = outcome
+        return "applied" if outcome.applied else "in_sync"
+
+    @contextmanager
+    def _connected(self, target: Target, loading: Loading) -> Iterator[Session]:
+        """The session that leads, with the instance as it is now."""
+        if self._session is not None and self._session.target != target:
+            self.close()  # wfsync.yaml names another one by now
+        if self._session is None:
+            if lacks_tables(target):
+                loading.finish()  # nothing is created for files that are wrong
+            self._session = self._stack.enter_context(self._setup.connect(target))
+            self._take_lead(self._session)
+        else:
+            self._session = renewed(self._session, for_write=True)
+        yield self._session
+
+    def _take_lead(self, session: Session) -> None:
+        self._leader = try_lead(session.conn, session.tenant)
+        if not self._leader:
+            raise _StandBy
+
+    def _look_for_session(self) -> None:
+        """Forget a session that ended while nothing was done on it: a new one is as good."""
+        if self._session is None:
+            return
+        try:
+            leads(self._session.conn, self._session.tenant)
+        except DatabaseError as error:
+            if error.code != "CONNECTION_LOST":
+                raise
+            self.close()
+
+    def _report(self, status: Status, error: WfsyncError | None, facts: _Facts, reason: str, seconds: float) -> Report:
+        plan, outcome = facts.plan, facts.outcome
+        written: Counter[str] = Counter()
+        if outcome is not None:
+            written.update(_ACTIONS[applied.action] for applied in outcome.applied)
+        known: dict[str, Any] = {}
+        if plan is not None:
+            changes = Counter(change.action for change in plan.changes)
+            known = {
+                "commit": facts.commit,
+                "pending": {} if outcome is not None else dict(changes),
+                "written": dict(written),
+                "unchanged": plan.unchanged,
+            }
+        return Report(
+            status=status,
+            at=self._setup.clock(),
+            seconds=seconds,
+            leader=self._leader,
+            reason=reason,
+            error=error,
+            **known,
+        )
+
+
+def _unexpected(error: Exception) -> WfsyncError:
+    if isinstance(error, OSError):
+        return RepositoryError(f"a file or stream cannot be used: {error.strerror or error}", code="REPOSITORY")
+    return WfsyncError(
+        f"{type(error).__name__}: {str(error)[:500]}", code="INTERNAL", hint="this is a defect of wfsync"
+    )
