@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from wfsync.repo import files
+from wfsync.repo.identity import repository_identity
 from wfsync.repo.labels import Labels
 from wfsync.repo.layout import ancestors, join, normal
 from wfsync.repo.scan import Everything, Found, scan
@@ -43,6 +44,7 @@ class Folder:
         self.root = root
         self.start = start
         self.label = labels
+        self.identity = repository_identity({}, root)
 
     def relative(self, path: str | Path) -> str | None:
         """``path`` of the file system as a path of this folder; None when it lies outside."""

@@ -96,6 +96,14 @@ def open_git(git_dir: str) -> pygit2.Repository:
         return pygit2.Repository(git_dir)
 
 
+def remotes(repository: pygit2.Repository) -> dict[str, str]:
+    """The remotes of a repository: name → URL, as its settings say; none where they cannot be read."""
+    try:
+        return {remote.name: remote.url for remote in repository.remotes if remote.name and remote.url}
+    except (pygit2.GitError, ValueError):
+        return {}
+
+
 def branch_of(repository: pygit2.Repository) -> str | None:
     """The checked out branch, also before its first commit; None when HEAD is detached."""
     with errors("read HEAD"):

@@ -10,6 +10,7 @@ import pygit2
 from wfsync.errors import RepositoryError
 from wfsync.repo import files, git
 from wfsync.repo.folder import finish, inside
+from wfsync.repo.identity import repository_identity
 from wfsync.repo.labels import Labels
 from wfsync.repo.layout import BUNDLE_SUFFIXES, ancestors, join, normal
 from wfsync.repo.scan import Found, capital_suffix, link, linked_folder, submodule
@@ -26,6 +27,7 @@ class Revision:
         self.root = root
         self.start = start
         self.label = labels
+        self.identity = repository_identity(git.remotes(repository), root)
         self.rev: str | None = rev
         self._resolved = git.resolve(repository, rev)
         with git.errors(f"read the revision {rev}"):

@@ -128,6 +128,11 @@ class Repository(Protocol):
         """The revision that is read, as it was asked for; None: files."""
         ...
 
+    @property
+    def identity(self) -> str:
+        """What the repository is called by everybody who has it; `wfsync.repo.identity`."""
+        ...
+
     def label(self, path: str) -> str:
         """How messages name ``path``."""
         ...

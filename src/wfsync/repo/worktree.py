@@ -10,6 +10,7 @@ from pygit2.enums import FileStatus
 
 from wfsync.repo import files, git
 from wfsync.repo.folder import Folder, finish
+from wfsync.repo.identity import repository_identity
 from wfsync.repo.labels import Labels
 from wfsync.repo.layout import ancestors, is_bundle, is_under, normal
 from wfsync.repo.scan import Found, link, scan, submodule
@@ -63,6 +64,7 @@ class WorkTree(Folder):
     def __init__(self, repository: pygit2.Repository, root: str, start: str, labels: Labels) -> None:
         super().__init__(root, start, labels)
         self._git = repository
+        self.identity = repository_identity(git.remotes(repository), root)
 
     def _exists(self, path: str) -> bool:
         return super()._exists(path) or self._assumed_blob(path) is not None
