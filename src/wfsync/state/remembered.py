@@ -47,30 +47,23 @@ class _Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
     is_canonical: bool
 
 
-class _Memory(msgspec.Struct, array_like=True, frozen=True):
-    rules: str
-    """What the verdicts depend on; others are worthless."""
-    records: list[_Record]
-
-
 class Memory:
     """The memory of one source under one set of options."""
 
     def __init__(self, source: Source, options: LoadOptions) -> None:
-        place = f"{source.info.root}\0{source.info.directory}\0{'' if source.info.rev is None else 'rev'}"
-        self._name = sha256(os.fsencode(place)).hexdigest()[:32]
-        self._rules = _rules(options)
+        kind = "files" if source.info.rev is None else "blobs"
+        parts = (source.info.root, source.info.directory, kind, _rules(options))
+        self._name = sha256(os.fsencode("\0".join(parts))).hexdigest()[:32]
         self._digests = options.digests
         self._records: dict[str, _Record] = {}
         self._is_new = False
         data = read_cached(_KIND, self._name) if source.entries else None
         if data is not None:
             try:
-                memory = msgspec.msgpack.decode(data, type=_Memory)
-            except msgspec.DecodeError:  # another version's, or damaged
+                records = msgspec.msgpack.decode(data, type=list[_Record])
+            except msgspec.DecodeError:  # damaged
                 return
-            if memory.rules == self._rules:
-                self._records = {record.path: record for record in memory.records}
+            self._records = {record.path: record for record in records}
 
     def recall(self, entries: Iterable[Entry]) -> dict[str, Desired]:
         """What is known of those ``entries`` that are unchanged, by their label."""
@@ -111,7 +104,7 @@ class Memory:
         if len(self._records) > _FORGETFUL * len(paths) + _FEW:
             self._records = {path: record for path, record in self._records.items() if path in paths}
         try:
-            data = msgspec.msgpack.encode(_Memory(self._rules, list(self._records.values())))
+            data = msgspec.msgpack.encode(list(self._records.values()))
         except UnicodeEncodeError:  # a path that is no text; such a file is a fault anyway
             return
         write_cached(_KIND, self._name, data)
