@@ -1,0 +1,249 @@
+"""Literals that look like secrets: found by name and by form, seldom without reason, never repeated."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wfsync.bundle.rules.fault import Fault
+from wfsync.bundle.rules.secret_scan import may_hold_secrets
+from wfsync.bundle.rules.secrets import Allowed, check
+
+UUID = "3f2b8c1e-5d4a-4e6f-9a7b-0c1d2e3f4a5b"
+HEX = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+
+def faults(config: Any, *allowed: str) -> list[Fault]:
+    workflow = {"key": "demo.flow", "draft": {"config": config}}
+    return list(check(workflow, Allowed(allowed), ("workflows", 0), severity="warning"))
+
+
+def scanned(config: Any) -> bool:
+    """What the quick look says of the same, canonical and compact."""
+    texts = {json.dumps(config, sort_keys=True, indent=indent, ensure_ascii=False) for indent in (None, 2)}
+    [answer] = {may_hold_secrets(text.encode()) for text in texts}
+    return answer
+
+
+TOKENS = [
+    ("aws", "AKIA" + "A1B2C3D4E5F6G7H8"),
+    ("aws", "AKIA" + "IOSFODNN7EXAMPLE"),
+    ("github", "ghp_" + "a1B2" * 9),
+    ("github", "github_pat_" + "b" * 30),
+    ("gitlab", "glpat-" + "c" * 20),
+    ("gitlab", "glrt-" + "c1" * 10),
+    ("slack", "xoxb-" + "123456789012-abcdef"),
+    ("slack", "https://hooks.slack.com/services/" + "T000/B000/abcdef123"),
+    ("stripe", "sk_live_" + "d1" * 12),
+    ("stripe", "whsec_" + "d1" * 12),
+    ("google", "AIza" + "e1" * 17 + "f"),
+    ("service", "sk-proj-" + "e1" * 17),
+    ("service", "SG." + "a1" * 11 + "." + "b2" * 20),
+    ("service", "npm_" + "f1" * 18),
+    ("service", "hvs." + "f1" * 18),
+    ("jwt", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"),
+    ("private_key", "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----"),
+    ("private_key", "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQ"),
+    ("address", "postgres://app:s3cr3t@db.example.com/app"),
+    ("address", "https://bot:hunter2@git.example.com/x.git"),
+    ("connection", "Server=db;Database=app;User Id=sa;Password=Tr0ub4dor;"),
+    ("connection", "host=db user=app password=hunter2"),
+    ("connection", "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=abc123def456=="),
+    ("query", "https://example.com/hook?token=a8f5f167f44f4964e6c998dee827110c"),
+    ("header", "Bearer a8f5f167f44f4964e6c998dee827110c"),
+]
+
+
+@pytest.mark.parametrize(("kind", "token"), TOKENS)
+@pytest.mark.parametrize("place", ["{}", "use {} here", "'{}'"])
+def test_forms_of_tokens_anywhere(kind: str, token: str, place: str) -> None:
+    text = place.format(token)
+    for config in ({"body": text}, {"list": [{"deep": text}]}, {"body": {"$expr": text}}):
+        [fault] = faults(config)
+        assert (fault.code, fault.severity, fault.details["kind"]) == ("SECRET_LITERAL", "warning", kind)
+        assert token not in repr(fault)
+        assert scanned(config)
+
+
+def test_a_token_as_a_members_name_is_named_by_its_owner() -> None:
+    [fault] = faults({"map": {TOKENS[2][1]: 1}})
+    assert fault.path == ("draft", "config", "map")
+    assert TOKENS[2][1] not in repr(fault)
+    assert scanned({"map": {TOKENS[2][1]: 1}})
+
+
+NAMES = [
+    "password", "dbPassword", "DB_PASSWORD", "db-password", "passwd", "passphrase", "secret", "clientSecret",
+    "client_secret", "CLIENT_SECRET", "secretKey", "token", "accessToken", "access_token", "TOKEN", "apiKey", "api_key",
+    "api-key", "API_KEY", "apikey", "APIKEY", "x-api-key", "X-API-Key", "privateKey", "private_key", "PRIVATE_KEY",
+    "accessKey", "AWS_SECRET_ACCESS_KEY", "signingKey", "signing_key", "encryptionKey", "accountKey", "Authorization",
+    "authorization", "connectionString", "CONNECTION_STRING", "connection_string", "pwd", "webhookSecret", "pin",
+    "passcode", "authorisation", "secretValue",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "value", ["hunter2", "s3cr3t-value", "correcthorsebattery", HEX, "aB3$xY9!", "Bearer abcdef123"]
+)
+def test_literals_under_names_of_secrets(name: str, value: str) -> None:
+    configs: list[Any] = [
+        {name: value},
+        {"headers": [{"name": name, "value": value}]},
+        {"headers": [{"key": name, "type": "text {x}", "value": value}]},
+        {name: {"$secret": "NAME", "value": value}},
+        {"properties": {name: {"type": "string", "default": value}}},
+    ]
+    for config in configs:
+        [fault] = faults(config)
+        assert fault.code == "SECRET_LITERAL"
+        assert value not in repr(fault)
+        assert scanned(config)
+    backward = '{"headers": [{"value": "' + value + '", "name": "' + name + '"}]}'
+    assert may_hold_secrets(backward.encode())
+
+
+@pytest.mark.parametrize("name", ["auth", "cookie", "jwt", "otp", "bearer", "tokens", "credentials", "authCookie"])
+def test_everyday_words_need_a_value_with_letters_and_digits(name: str) -> None:
+    assert len(faults({name: "a1b2c3d4"})) == 1
+    assert scanned({name: "a1b2c3d4"})
+    for value in ("basic", "session", "github", "fresh", "none", "client credentials"):
+        assert faults({name: value}) == []
+
+
+@pytest.mark.parametrize("name", ["password", "apiKey", "token", "clientSecret", "authorization"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "", " ", "changeme", "CHANGE_ME", "change-me!", "***", "********", "xxxx", "XXXXXXXX", "...", "…", "<token>",
+        "<your token here>", "[redacted]", "[SECRET:REDACTED]", "${TOKEN}", "{{ vars.token }}", "$TOKEN", "%TOKEN%",
+        "Bearer ${TOKEN}", "Bearer <token>", "Bearer {{ token }}", "your-api-key", "your_token_here", "insert-key-here",
+        "TODO", "tbd", "placeholder", "example", "dummy", "password", "secret", "none", "N/A", "null", "DB_PASSWORD",
+        "STRIPE_API_KEY", "payload.token", "vars.auth.token", "secrets.API_KEY", UUID, UUID.upper(),
+        "https://example.com/oauth/token", "/run/secrets/token", "vault:secret/data/app", "sha256:" + HEX,
+        "Enter your password", "The token of the customer", "The customer's password, please", "string",
+        {"$secret": "NAME"}, {"$expr": "vars.x"}, {"$expr": "'a' & vars.apiKey"}, None, True, False, 0, [], {},
+        {"type": "string", "title": "Password", "description": "at least 8", "minLength": 8},
+    ],
+)  # fmt: skip
+def test_what_only_stands_in_the_place_of_a_secret(name: str, value: Any) -> None:
+    assert faults({name: value}) == []
+    assert faults({"headers": [{"name": name, "value": value}]}) == []
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"id": UUID}, {"correlationKey": UUID}, {"checksum": HEX}, {"commit": HEX[:40]}, {"idempotencyKey": HEX},
+        {"url": "https://example.com/a/b?page=2&sort=name"}, {"url": "http://host:80/a@b"},
+        {"image": "a@sha256:" + HEX},
+        {"url": "https://user@example.com/x"}, {"dsn": "postgres://app:${DB_PASSWORD}@db/app"},
+        {"dsn": "postgres://user:password@localhost/db"}, {"dsn": "postgres://app:***@db/app"},
+        {"dsn": "postgres://app:<password>@db/app"}, {"dsn": "host=db password=changeme"}, {"maxTokens": 4000},
+        {"tokens": 4000}, {"tokenLimit": 4000}, {"tokenUrl": "/oauth/x1y2z3"}, {"passwordPolicy": "strong1"},
+        {"passwordHash": HEX}, {"secretName": "stripe1"}, {"tokenType": "jwt1"}, {"passwordField": "pw1"},
+        {"secretary": "Ada1"}, {"author": "b0b"}, {"shippingPin": {"$expr": "1"}}, {"tokenExpiryDays": 12345},
+        {"text": "ask for the password: it is in the vault"}, {"text": "basic responsibilities of the team"},
+        {"text": "the bearer of this letter1234567890"}, {"text": "Authorization: Bearer <token>"},
+        {"text": "task-force-for-risk-management-and-so-on"}, {"token": "AKIAxxxxxxxxxxxxxxxx"},
+        {"text": "glpat-xxxxxxxxxxxxxxxxxxxx"}, {"text": "https://example.com/?key=invoice-list"},
+        {"credentials": {"user": "ada", "host": "db1.example.com", "port": 5432}},
+        {"auth": {"type": "oauth2", "clientId": "app-1234", "scopes": ["read1", "write1"]}},
+        {"secrets": [{"$secret": "A"}, {"$secret": "B"}]}, {"password": {"minLength": 8, "pattern": "^.{8,}$"}},
+        {"image": "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAUAAAAFCAYAAACNbyblAAAAHElEQVQI12P4"},
+    ],
+)  # fmt: skip
+def test_other_things_that_are_none(config: Any) -> None:
+    assert faults(config) == []
+
+
+def test_numbers_are_pins_and_passwords_only() -> None:
+    assert [f.path[-1] for f in faults({"pin": 4711, "password": 12345678, "token": 5000, "otp": 123456})] == [
+        "pin",
+        "password",
+    ]
+    assert scanned({"pin": 4711})
+    assert scanned({"password": 4711})
+
+
+def test_below_a_secret_name_what_looks_made_by_a_machine_counts() -> None:
+    config = {"credentials": {"main": {"user": "ada", "id": "a8f5f167f44f4964e6c998dee827110c"}}}
+    [fault] = faults(config)
+    assert fault.path[-1] == "id"
+    assert scanned(config)
+
+
+def test_a_value_is_allowed_by_key_and_by_pointer() -> None:
+    config = {"password": "hunter2", "list": [{"apiKey": "hunter2"}]}
+    assert len(faults(config)) == 2
+    assert faults(config, "demo.flow") == []
+    assert faults(config, "demo.*") == []
+    assert len(faults(config, "other.*", "demo")) == 2
+    [left] = faults(config, "demo.*#/workflows/0/draft/config/password")
+    assert left.path[-1] == "apiKey"
+    [left] = faults(config, "*#*/apiKey")
+    assert left.path[-1] == "password"
+    odd = {"a[1]*": {"password": "hunter2"}}
+    [fault] = faults(odd)
+    assert fault.hint is not None
+    entry = fault.hint.split('list "')[1].split('" under')[0]
+    assert faults(odd, entry) == []
+
+
+def test_sound_texts_need_no_closer_look() -> None:
+    for config in (
+        {"token": {"$secret": "API_TOKEN"}},
+        {"headers": {"Authorization": {"$expr": "'Bearer ' & secrets.x"}}},
+        {"text": "Your password was reset; keep this token, it is secret."},
+        {"pinnedPayloadSchemaRef": "payload.X.v1", "idempotencyKey": "a", "author": "b", "keyboard": "c"},
+        {"url": "https://example.com:8080/a", "mail": "a@b.example"},
+    ):
+        assert not scanned(config)
+
+
+words = st.sampled_from(
+    ["password", "secret", "token", "api", "key", "private", "access", "auth", "pin", "cookie", "name", "client", "x"]
+)
+
+
+@st.composite
+def names(draw: st.DrawFn) -> str:
+    chosen = draw(st.lists(words, min_size=1, max_size=3))
+    return draw(
+        st.sampled_from(
+            [
+                "_".join(chosen),
+                "-".join(chosen),
+                "".join(chosen),
+                chosen[0] + "".join(w.capitalize() for w in chosen[1:]),
+                "".join(w.capitalize() for w in chosen),
+                "-".join(w.capitalize() for w in chosen),
+                "_".join(chosen).upper(),
+                "".join(chosen).upper(),
+            ]
+        )
+    )
+
+
+texts = st.sampled_from([token for _, token in TOKENS] + ["hunter2", "a1b2c3d4", "x", UUID, 'quote " {brace}', "é✓"])
+trees = st.recursive(
+    st.one_of(texts, st.integers(0, 99999), st.booleans(), st.none(), st.just({"$secret": "NAME"})),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(names(), inner, max_size=3),
+        st.fixed_dictionaries({"name": names(), "value": inner}, optional={"type": texts}),
+        st.fixed_dictionaries({"value": inner, "key": names()}),
+    ),
+    max_leaves=6,
+)
+
+
+@given(trees, st.booleans(), st.sampled_from([None, 2]), st.booleans())
+def test_the_quick_look_misses_nothing(tree: Any, in_order: bool, indent: int | None, ascii_only: bool) -> None:
+    text = json.dumps(tree, sort_keys=in_order, indent=indent, ensure_ascii=ascii_only)
+    if faults(tree):
+        assert may_hold_secrets(text.encode())
