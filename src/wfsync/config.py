@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from wfsync.bundle.field_policies import NAMED_DEFAULT, Policies
 from wfsync.bundle.model import Json
+from wfsync.bundle.rules.secret_policy import SecretPolicy
 from wfsync.bundle.source_map import Path as Steps
 from wfsync.bundle.source_map import SourceMap
 from wfsync.environments import (
@@ -29,7 +30,7 @@ from wfsync.environments import (
     overlay_paths,
 )
 from wfsync.errors import ConfigError, InputError, Place, Problem
-from wfsync.policy import Policy, policy_of
+from wfsync.policy import Policy, policy_of, secret_policy_of
 from wfsync.store.ledger.values import Retention
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ _CREDENTIALS: Final = re.compile(
     re.IGNORECASE,
 )
 _SECRET_NAME: Final = re.compile(r"passw(?:or)?d|passphrase|secret|token|credential", re.IGNORECASE)
+_SEVERITY: Final = ("policy", "secrets")
+_SEVERITIES: Final = ("warn", "error")
+"""Values under a name that looks like a secret's, and yet are none."""
 
 Overwrite = Literal["replace", "update"]
 DefinitionPolicy = Literal["error", "warn"]
@@ -92,6 +96,8 @@ class Config:
     """What this repository and directory are called in the ledger; None: derived from the remote."""
     policy: Policy = field(default_factory=Policy)
     """Pruning and brakes."""
+    secrets: SecretPolicy = field(default_factory=SecretPolicy)
+    """What a literal that looks like a secret is (``policy.secrets``, ``policy.secrets_allowed``)."""
 
     def policies(self, kind: Literal["embedded", "named"]) -> Policies:
         """Whose each field of the metadata is, in a database of this kind: a named one owns ``isPaused`` unless the
@@ -169,6 +175,7 @@ def parse_config(data: bytes, file: str) -> Config:
         create_only_fields=_names(tree, "create_only") or (),
         source=tree.get("source"),
         policy=policy_of(tree),
+        secrets=secret_policy_of(tree),
     )
 
 
@@ -315,6 +322,8 @@ def _secrets(tree: Json, path: Steps = ()) -> Iterator[Steps]:
     match tree:
         case dict():
             for name, value in tree.items():
+                if (*path, name) == _SEVERITY and value in _SEVERITIES:
+                    continue
                 if _CREDENTIALS.search(name) or (_SECRET_NAME.search(name) and isinstance(value, str | int)):
                     yield (*path, name)
                 else:

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from wfsync.bundle.rules.secret_policy import SecretPolicy
 from wfsync.plan.guard import Brakes
 from wfsync.plan.limits import Limit, parse_limit
 from wfsync.plan.ownership import OnDrift
 
-__all__ = ["DRIFT_DEFAULT", "Policy", "Wishes", "policy_of"]
+__all__ = ["DRIFT_DEFAULT", "Policy", "Wishes", "policy_of", "secret_policy_of"]
 
 DRIFT_DEFAULT: Final[Mapping[str, OnDrift]] = {"embedded": "overwrite", "named": "fail"}
 """By kind of database."""
@@ -63,6 +64,13 @@ def policy_of(tree: Mapping[str, Any]) -> Policy:
         max_deletes=_limit(said.get("max_deletes")),
         protected=tuple(said.get("protected", ())),
     )
+
+
+def secret_policy_of(tree: Mapping[str, Any]) -> SecretPolicy:
+    """``policy.secrets`` and ``policy.secrets_allowed`` of a ``wfsync.yaml`` that its schema allows."""
+    said: Mapping[str, Any] = tree.get("policy", {})
+    severity: Literal["error", "warning"] = "error" if said.get("secrets") == "error" else "warning"
+    return SecretPolicy(severity, tuple(said.get("secrets_allowed", ())))
 
 
 def _limit(value: str | int | None) -> Limit | None:

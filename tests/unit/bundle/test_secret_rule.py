@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wfsync.bundle.rules.fault import Fault
+from wfsync.bundle.rules.secret_policy import SecretPolicy
 from wfsync.bundle.rules.secret_scan import may_hold_secrets
-from wfsync.bundle.rules.secrets import Allowed, check
+from wfsync.bundle.rules.secrets import check
 
 UUID = "3f2b8c1e-5d4a-4e6f-9a7b-0c1d2e3f4a5b"
 HEX = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -19,7 +20,7 @@ HEX = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 def faults(config: Any, *allowed: str) -> list[Fault]:
     workflow = {"key": "demo.flow", "draft": {"config": config}}
-    return list(check(workflow, Allowed(allowed), ("workflows", 0), severity="warning"))
+    return list(check(workflow, SecretPolicy("warning", allowed), ("workflows", 0)))
 
 
 def scanned(config: Any) -> bool:

@@ -2,7 +2,7 @@
 
 By form: a well-known kind of token, anywhere. By name: a literal under a name such as ``apiKey``, or the ``value`` of
 a pair ``{"name": "Authorization", "value": …}``. No message repeats the value. What is none after all is allowed in
-``wfsync.yaml`` by key and pointer (`Allowed`).
+``wfsync.yaml`` by key and pointer (`SecretPolicy`).
 
 Decisions where the specification is silent: below an object under a secret name, only what looks made by a machine
 counts, or a member such as ``value``, ``key`` or ``default``; names that are also everyday words (``auth``,
@@ -13,17 +13,16 @@ password or a PIN only.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import Final, Literal
+from typing import Final
 
 from wfsync.bundle.model import Json, JsonObject
 from wfsync.bundle.rules.fault import Fault
+from wfsync.bundle.rules.secret_policy import SecretPolicy
 from wfsync.bundle.rules.secret_values import is_literal, is_placeholder, is_random, speaks_about
 from wfsync.bundle.secrets import FORMS, LOOSE, hide_text, is_reference, is_secret_name, pair_name, words_of
 from wfsync.bundle.source_map import Path, pointer
 
-__all__ = ["CODE", "Allowed", "check"]
+__all__ = ["CODE", "check"]
 
 CODE: Final = "SECRET_LITERAL"
 
@@ -52,35 +51,14 @@ _SHORTEST_EVERYDAY: Final = 6
 _SHORTEST_NUMBER: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """Places that hold no secret although they look like it (``policy.secrets_allowed``).
+def check(workflow: JsonObject, policy: SecretPolicy, base: Path) -> Iterator[Fault]:
+    """One fault for each value of a ``workflows[]`` entry that looks like a secret and is not allowed by ``policy``.
 
-    Each entry is a glob of keys, optionally with ``#`` and a glob of JSON pointers: ``demo.*``,
-    ``billing.dunning#/workflows/0/draft/*/token``. In globs ``*`` stands for any text, ``/`` included.
-    """
-
-    entries: tuple[str, ...] = ()
-
-    def covers(self, key: str, where: str) -> bool:
-        """True when an entry names the value at the pointer ``where`` of the workflow ``key``."""
-        for entry in self.entries:
-            keys, separator, pointers = entry.partition("#")
-            if fnmatchcase(key, keys) and (not separator or where == pointers or fnmatchcase(where, pointers)):
-                return True
-        return False
-
-
-def check(
-    workflow: JsonObject, allowed: Allowed, base: Path, *, severity: Literal["error", "warning"]
-) -> Iterator[Fault]:
-    """One fault for each value of a ``workflows[]`` entry that looks like a secret and is not ``allowed``.
-
-    ``base`` is the path of the entry itself, for the pointers that ``allowed`` speaks of.
+    ``base`` is the path of the entry itself, for the pointers of ``policy``.
     """
     for path, reason, details in _walk(workflow, (), None, direct=False):
         where = pointer((*base, *path))
-        if allowed.covers(workflow["key"], where):
+        if policy.allows(workflow["key"], where):
             continue
         yield Fault(
             code=CODE,
@@ -88,7 +66,7 @@ def check(
             message=f"{reason}: a secret must not stand in a file",
             hint='write {"$secret": "NAME"} instead and give the value to the instance; if it is no secret, list '
             f'"{workflow["key"]}#{hide_text(where)}" under policy.secrets_allowed in wfsync.yaml',
-            severity=severity,
+            severity=policy.severity,
             details=details,
         )
 
