@@ -17,10 +17,12 @@ from wfsync.cli.context import App, pass_app
 from wfsync.cli.interruption import IN_CONTEXT, Signals
 from wfsync.cli.options import (
     directory_argument,
+    environment_option,
     overwrite_option,
     rev_option,
     selection_options,
 )
+from wfsync.cli.remote_options import repo_option, verify_options
 
 if TYPE_CHECKING:
     from wfsync.config import Config
@@ -54,7 +56,10 @@ class Request:
 
 @click.command()
 @directory_argument
+@environment_option
+@repo_option
 @rev_option
+@verify_options
 @selection_options
 @overwrite_option
 @click.option("--force", is_flag=True, help="Consent to overwriting workflows that exist and differ.")
@@ -147,6 +152,7 @@ def _setup(app: App, request: Request, switch: Switch, signals: Signals) -> Setu
     announced = False
 
     def workspace() -> Workspace:
+        app.origin.forget()
         return app.workspace(request.directory, request.rev)
 
     def target(workspace: Workspace) -> Target:

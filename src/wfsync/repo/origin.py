@@ -87,6 +87,10 @@ class Origin:
             self._fetched[rev] = self.remote.fetch(rev)
         return self._fetched[rev]
 
+    def forget(self) -> None:
+        """Ask the remote again from now on: for a command that runs on while others push."""
+        self._fetched.clear()
+
     def trust(self) -> Trust | None:
         """Whose signatures count; None: nobody is asked. Raises `ConfigError` for one option without the other."""
         match self.verify, self.allowed_signers:
