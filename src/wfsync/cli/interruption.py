@@ -48,12 +48,13 @@ class Signals:
         self.committed = True
 
     def rest(self) -> bool:
-        """What was committed is reported, and a signal stops the command again; True when one has waited for this.
+        """What was committed is reported, and a signal stops the command again; True when one has come already, and
+        has waited for this or was swallowed by the commit that it fell into.
 
         For a command that commits more than once. A signal that comes in between is not lost: it raises.
         """
         self.committed = False
-        return self._waiting
+        return self._waiting or self.received is not None
 
     @property
     def state(self) -> str:
