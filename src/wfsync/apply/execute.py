@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
 
 from wfsync.apply.outcome import Applied, Outcome
-from wfsync.apply.precondition import Base, require_absent, require_base, require_no_runs
+from wfsync.apply.precondition import Base, require_absent, require_base, require_no_runs, require_ownership
 from wfsync.apply.record import Recorder, Recording
 from wfsync.bundle.canonical import compact_bytes, parse_exact
+from wfsync.bundle.model import Json
 from wfsync.bundle.references import plain_uuid, rewrite
 from wfsync.errors import DatabaseError
 from wfsync.plan.change import Change
 from wfsync.plan.guard import Consent
+from wfsync.plan.managed import ManagedState
 from wfsync.plan.model import Plan
 from wfsync.plan.resolve import Resolution
 from wfsync.plan.state import LiveState
@@ -30,6 +33,8 @@ from wfsync.store.writer import NewWorkflow, insert, lock_definitions, lock_tabl
 
 __all__ = ["ApplyOptions", "Work", "execute", "renew"]
 
+_UNMANAGED: Final = ManagedState()
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -41,6 +46,8 @@ class Work:
     resolution: Resolution
     snapshot: str | None
     """Of the transaction in which the plan was read."""
+    managed: ManagedState = _UNMANAGED
+    """What was managed when the plan was made."""
     recorder: Recorder | None = None
     """Writes the ledger in the same transaction; None where there is none to write."""
 
@@ -105,16 +112,19 @@ def _execute(
             advisory_lock(conn, layout, tenant)
             lock_table_if_needed(conn, layout)
             lock_definitions(conn, layout, tenant, [c.workflow_id for c in changes if c.workflow_id is not None])
-            base = Base(work.live.keys_by_id, documents.callees(), moved, work.snapshot)
-            stored = require_base(conn, layout, tenant, changes, base)
+            gone = [*moved, *_pruned(changes)]
+            base = Base(work.live.keys_by_id, documents.callees(), gone, work.snapshot, work.desired.policies)
+            locked = require_base(conn, layout, tenant, changes, base)
+            require_ownership(conn, tenant, changes, work.managed)
             if not options.consent.allow_running:
                 require_no_runs(conn, layout, tenant, changes)
             if recorder is not None:
                 recorder.before(conn, layout, tenant, ids)
-            rows.delete(conn, layout, tenant, list(moved))
-            inserted = insert(conn, layout, tenant, options.track(new, "creating", None))
-            updated = rows.update(conn, layout, tenant, options.track(documents.updates(), "overwriting", None))
-            rows.relink(conn, layout, tenant, _relinks(stored, moved))
+            rows.delete(conn, layout, tenant, gone)
+            inserted = insert(conn, layout, tenant, options.track(_keeping(new, locked.kept), "creating", None))
+            overwritten = _keeping(documents.updates(), locked.kept)
+            updated = rows.update(conn, layout, tenant, options.track(map(_update, overwritten), "overwriting", None))
+            rows.relink(conn, layout, tenant, _relinks(locked.relinked, moved))
             if recorder is not None:
                 recorder.after(conn, tenant, ids, time.monotonic() - started)
     except DatabaseError as error:
@@ -142,11 +152,16 @@ def _ids(work: Work) -> dict[str, str]:
 
 
 def _moved(work: Work, ids: Mapping[str, str]) -> dict[str, str]:
-    """The rows that are replaced: old id → new id. Nothing else is ever deleted."""
+    """The rows that are replaced: old id → new id."""
     if work.plan.overwrite != "replace":
         return {}
     overwritten = [change for change in work.plan.changes if change.action == "overwrite"]
     return {change.workflow_id: ids[change.key] for change in overwritten if change.workflow_id is not None}
+
+
+def _pruned(changes: Collection[Change]) -> list[str]:
+    """The rows that are deleted for good: those that we created and git no longer has. Nothing else ever is."""
+    return [change.workflow_id for change in changes if change.action == "delete" and change.workflow_id is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,18 +186,17 @@ class _Documents:
 
     def inserts(self) -> Flow[Change, NewWorkflow]:
         """Creates, and overwrites that get a new id; made in other processes while the server writes."""
-        replace = self.work.plan.overwrite == "replace"
-        new = [c for c in self._in_files() if c.action == "create" or (c.action == "overwrite" and replace)]
+        anew = ("create", "overwrite") if self.work.plan.overwrite == "replace" else ("create",)
+        new = [change for change in self._in_files() if change.action in anew]
         # A document that is held is parsed once for all of its workflows; that is not done twice
         return Flow(new, self._row, jobs=1 if self.work.desired.documents else None)
 
-    def updates(self) -> Iterator[rows.UpdateWorkflow]:
+    def updates(self) -> Iterator[NewWorkflow]:
         """Overwrites that keep their id."""
         if self.work.plan.overwrite == "update":
             for change in self._in_files():
                 if change.action == "overwrite":
-                    row = self._row(change)
-                    yield rows.UpdateWorkflow(row.workflow_id, row.metadata, row.draft_version, row.draft, row.versions)
+                    yield self._row(change)
 
     def _in_files(self) -> list[Change]:
         """The changes that write a file's workflow, as they stand in the files: each bundle is read once."""
@@ -194,6 +208,17 @@ class _Documents:
         item = self.work.desired.by_key[change.key]
         workflow = self.work.desired.final(item, self.work.resolution)
         return to_new(workflow, self.ids[change.key], lambda key: self.ids.get(key, key))
+
+
+def _keeping(new: Iterable[NewWorkflow], kept: Mapping[str, Mapping[str, Json]]) -> Iterator[NewWorkflow]:
+    """``new`` with what overwritten rows keep. Known only under the locks, when ``new`` is being made already."""
+    for row in new:
+        its = kept.get(row.key)
+        yield row if its is None else replace(row, metadata={**row.metadata, **its})
+
+
+def _update(row: NewWorkflow) -> rows.UpdateWorkflow:
+    return rows.UpdateWorkflow(row.workflow_id, row.metadata, row.draft_version, row.draft, row.versions)
 
 
 def _relinks(stored: Mapping[str, StoredWorkflow], moved: Mapping[str, str]) -> Iterator[rows.Relink]:
@@ -228,6 +253,8 @@ def _relinked(row: StoredWorkflow, data: bytes, moved: Mapping[str, str]) -> byt
 def _applied(change: Change, ids: Mapping[str, str]) -> Applied:
     if change.action == "relink" and change.workflow_id is not None:
         return Applied(change.key, "relinked", change.workflow_id, versions=change.versions)
+    if change.action == "delete" and change.workflow_id is not None:
+        return Applied(change.key, "deleted", change.workflow_id, change.workflow_id)
     workflow_id = ids[change.key]
     if change.action == "create":
         return Applied(change.key, "created", workflow_id, versions=change.versions)

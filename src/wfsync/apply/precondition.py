@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
 
+from wfsync.bundle.field_policies import GIT_OWNS_ALL, Policies
+from wfsync.bundle.model import Json
 from wfsync.errors import Conflict, Problem, Refused
 from wfsync.plan.change import Change
+from wfsync.plan.managed import ManagedState
 from wfsync.state.live import reduce_row
+from wfsync.state.managed import read_managed_keys
 from wfsync.store.connection import Connection, snapshot
 from wfsync.store.freshness import changed_since
 from wfsync.store.layout import InstanceLayout, Tenant
@@ -19,7 +25,7 @@ from wfsync.store.reader import StoredWorkflow, stream
 from wfsync.store.runs import active_runs
 from wfsync.store.writer import existing_keys
 
-__all__ = ["Base", "require_absent", "require_base", "require_no_runs"]
+__all__ = ["Base", "Locked", "require_absent", "require_base", "require_no_runs", "require_ownership"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +40,39 @@ class Base:
     """Ids of rows that will be deleted."""
     snapshot: str | None
     """``pg_current_snapshot()`` of the transaction that the plan was read in."""
+    policies: Policies = GIT_OWNS_ALL
+    """Under which digests were made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """What the locked rows hold that the writing needs."""
+
+    relinked: Mapping[str, StoredWorkflow]
+    """The rows to relink, by id."""
+    kept: Mapping[str, Mapping[str, Json]]
+    """Of every workflow that is overwritten, by key: the fields that are not git's, with what they hold now."""
 
 
 def require_base(
     conn: Connection, layout: InstanceLayout, tenant: Tenant | None, changes: Collection[Change], base: Base
-) -> dict[str, StoredWorkflow]:
-    """Compare the locked rows with what the plan saw; returns the rows to relink, by id.
+) -> Locked:
+    """Compare the locked rows with what the plan saw; returns what the writing needs of them.
 
     Raises `Conflict` (``STALE_PLAN``) naming every row that moved.
     """
     touched = {c.workflow_id: c for c in changes if c.workflow_id is not None}
     missing = dict(touched)
     relinked: dict[str, StoredWorkflow] = {}
+    kept: dict[str, Mapping[str, Json]] = {}
     problems: list[Problem] = []
     for row in stream(conn, layout, tenant, ids=list(touched)) if touched else ():
         change = missing.pop(row.workflow_id)
-        problems += _moved(change, row, base.keys_by_id)
+        problems += _moved(change, row, base)
         if change.action == "relink":
             relinked[row.workflow_id] = row
+        elif change.action == "overwrite" and base.policies.kept:
+            kept[change.key] = {name: _plain(row.metadata.get(name)) for name in base.policies.kept}
     problems += [_stale(change.key, "was deleted meanwhile") for change in missing.values()]
     problems += _appeared(conn, layout, tenant, changes)
     found = existing_keys(conn, layout, tenant, list(base.callees))
@@ -63,9 +84,20 @@ def require_base(
     if base.replaced and base.snapshot is not None:
         newer = set(changed_since(conn, layout, tenant, base.snapshot)) - touched.keys()
         rows = stream(conn, layout, tenant, ids=sorted(newer))
-        problems += _new_callers(rows, frozenset(base.replaced), base.keys_by_id)
+        problems += _new_callers(rows, frozenset(base.replaced), base)
     _refuse(problems)
-    return relinked
+    return Locked(relinked, kept)
+
+
+def _plain(value: Any) -> Json:
+    """A value as the writer takes it: documents stay text."""
+    match value:
+        case Decimal():
+            return str(value)
+        case memoryview() | bytearray():
+            return bytes(value)
+        case _:
+            return value
 
 
 def require_absent(
@@ -80,8 +112,9 @@ def require_absent(
 def require_no_runs(
     conn: Connection, layout: InstanceLayout, tenant: Tenant | None, changes: Collection[Change]
 ) -> None:
-    """Raise `Refused` (``ACTIVE_RUNS``) when a workflow that will be overwritten has unfinished runs."""
-    overwritten = {c.workflow_id: c.key for c in changes if c.action == "overwrite" and c.workflow_id is not None}
+    """Raise `Refused` (``ACTIVE_RUNS``) when a workflow that will be overwritten or deleted has unfinished runs."""
+    touched = [change for change in changes if change.action in ("overwrite", "delete")]
+    overwritten = {c.workflow_id: c.key for c in touched if c.workflow_id is not None}
     active = active_runs(conn, layout, tenant, list(overwritten))
     if active:
         raise Refused(
@@ -93,6 +126,18 @@ def require_no_runs(
                 for i, runs in sorted(active.items())
                 for status, n in runs.items()
             ],
+        )
+
+
+def require_ownership(
+    conn: Connection, tenant: Tenant | None, changes: Collection[Change], managed: ManagedState
+) -> None:
+    """Raise `Conflict` (``STALE_PLAN``) when a workflow that will be deleted is managed in another way meanwhile."""
+    keys = [change.key for change in changes if change.action == "delete"]
+    if keys:
+        now = read_managed_keys(conn, tenant, keys)
+        _refuse(
+            [_stale(key, "is managed in another way meanwhile") for key in keys if now.get(key) != managed.by_key[key]]
         )
 
 
@@ -114,8 +159,8 @@ def _refuse(problems: Sequence[Problem]) -> None:
         )
 
 
-def _moved(change: Change, row: StoredWorkflow, keys_by_id: Mapping[str, str]) -> Iterator[Problem]:
-    live, _ = reduce_row(row, keys_by_id)
+def _moved(change: Change, row: StoredWorkflow, base: Base) -> Iterator[Problem]:
+    live, _ = reduce_row(row, base.keys_by_id, base.policies)
     if live.key != change.key:
         yield _stale(change.key, f"has another key meanwhile: {live.key}")
     elif live.digest != change.before_digest:
@@ -124,13 +169,11 @@ def _moved(change: Change, row: StoredWorkflow, keys_by_id: Mapping[str, str]) -
         yield _stale(change.key, f"was changed meanwhile{who}{when}")
 
 
-def _new_callers(
-    rows: Iterator[StoredWorkflow], replaced: frozenset[str], keys_by_id: Mapping[str, str]
-) -> Iterator[Problem]:
+def _new_callers(rows: Iterator[StoredWorkflow], replaced: frozenset[str], base: Base) -> Iterator[Problem]:
     for row in rows:
-        live, _ = reduce_row(row, keys_by_id)
+        live, _ = reduce_row(row, base.keys_by_id)
         if any(call.target in replaced for call in live.calls):
-            yield _stale(live.key, "calls a workflow that gets a new id since meanwhile, and would need relinking")
+            yield _stale(live.key, "calls a workflow that gets a new id or is deleted, since meanwhile")
 
 
 def _stale(key: str, what: str) -> Problem:

@@ -7,15 +7,16 @@ both sides, so that nothing they hold can matter. Pure.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
 from wfsync.bundle import fingerprint
+from wfsync.bundle.canonical import compact_bytes
 from wfsync.bundle.dependencies import Dependencies
 from wfsync.bundle.model import METADATA_FIELDS, Json, Workflow
+from wfsync.bundle.overlay import NO_OVERLAY, Overlay, merge, subtract
 
 __all__ = ["GIT_OWNS_ALL", "NAMED_DEFAULT", "PREFIX", "Policies", "field_names"]
 
@@ -35,10 +36,13 @@ def field_names() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """Fields of the metadata, by their names in a file, that are not git's after the creation; sorted."""
+    """What a target holds apart from what files say: fields that are not git's once a workflow exists, by their names
+    in a file, sorted; and the overlay of its environment.
+    """
 
     database: tuple[str, ...] = ()
     create_only: tuple[str, ...] = ()
+    overlay: Overlay = NO_OVERLAY
 
     @classmethod
     def of(cls, database: Iterable[str], create_only: Iterable[str]) -> Policies:
@@ -52,34 +56,45 @@ class Policies:
         """The fields that an existing row keeps."""
         return frozenset((*self.database, *self.create_only))
 
-    def neutral(self, workflow: Workflow) -> Workflow:
-        """``workflow`` with every kept field null: what is left can differ; itself when no field is kept."""
-        kept = self.kept
-        if not kept:
-            return workflow
-        return replace(workflow, metadata={**workflow.metadata, **dict.fromkeys(kept)})
+    def lay(self, workflow: Workflow) -> Workflow:
+        """``workflow`` as this target is to hold it: with the overlay; itself when that says nothing of it."""
+        over = self.overlay.of(workflow.key) if self.overlay else None
+        return replace(workflow, metadata=merge(dict(workflow.metadata), over)) if over else workflow
 
     def keep(self, metadata: Mapping[str, Json], existing: Mapping[str, Json]) -> Mapping[str, Json]:
         """``metadata`` with the kept fields of ``existing``, as far as that has them."""
         kept = {name: existing[name] for name in self.kept if name in existing}
         return {**metadata, **kept} if kept else metadata
 
+    def take_out(self, stored: Workflow, base: Workflow) -> tuple[Workflow, tuple[str, ...]]:
+        """What the file of ``base`` should say for a target that holds ``stored``: its own values of the fields that
+        are not git's and of all that an overlay lies on; and the overlaid fields, by path, whose values in the target
+        are not the overlay's any more.
+        """
+        metadata = self.keep(stored.metadata, self.lay(base).metadata)
+        over = self.overlay.of(stored.key) if self.overlay else {}
+        taken, moved = subtract(dict(metadata), over, dict(base.metadata))
+        return replace(stored, metadata=taken), moved
+
     def digest(self, workflow: Workflow, dependencies: Dependencies | None = None) -> str:
-        """The digest of what may differ. ``dependencies`` are those of ``workflow``, for callers that have them."""
+        """The digest of what may differ: kept fields are null. The same for a row's workflow and for a file's, once the
+        overlay lies on it. ``dependencies`` are those of ``workflow``, for callers that have them.
+        """
         kept = self.kept
         if not kept:
             return fingerprint.digest(workflow, dependencies)
-        return fingerprint.digest(self.neutral(workflow), None if kept & _DEPENDED_ON else dependencies)
+        neutral = replace(workflow, metadata={**workflow.metadata, **dict.fromkeys(kept)})
+        return fingerprint.digest(neutral, None if kept & _DEPENDED_ON else dependencies)
 
-    def fingerprint(self, overlay: Mapping[str, Any] | None = None) -> str:
-        """SHA-256 (hex) of what decides how digests are made: which fields are neutral, and one key's overlay.
+    def fingerprint(self, key: str) -> str:
+        """SHA-256 (hex) of what decides how the digests of ``key`` are made: which fields are null, and its overlay.
 
-        Digests that were made under different fingerprints say nothing about each other. What a field's owner is
-        called makes no difference, so it is not in it. ``overlay`` is what `wfsync.bundle.overlay.Overlay.of` gives.
+        Digests that were made under different fingerprints say nothing about each other. Whose a field is called makes
+        no difference, so it is not in it.
         """
-        text = json.dumps(["wfsync policies 1", sorted(self.kept), dict(overlay or {})], sort_keys=True, default=str)
-        return sha256(text.encode()).hexdigest()
+        parts = ["wfsync policies 1", sorted(self.kept), self.overlay.of(key) if self.overlay else {}]
+        return sha256(compact_bytes(parts)).hexdigest()
 
 
 GIT_OWNS_ALL: Final = Policies()
-"""No field is anybody else's."""
+"""No field is anybody else's, and there is no overlay."""

@@ -11,7 +11,7 @@ stays a change.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Final
@@ -56,7 +56,7 @@ class Overlay:
                 values = merge(values, metadata)
         return values
 
-    def unmatched(self, keys: frozenset[str] | set[str]) -> Iterator[Problem]:
+    def unmatched(self, keys: Collection[str]) -> Iterator[Problem]:
         """A warning for each glob that matches none of ``keys``."""
         for pattern, _ in self.patterns:
             if not any(fnmatchcase(key, pattern) for key in keys):

@@ -13,7 +13,9 @@ from wfsync.cli.context import App, pass_app
 from wfsync.cli.options import environment_option
 
 if TYPE_CHECKING:
+    from wfsync.bundle.field_policies import Policies
     from wfsync.pipeline.exporting import Destination, ExportRequest
+    from wfsync.wiring import Workspace
 
 __all__ = ["export"]
 
@@ -142,5 +144,15 @@ def _destination(app: App, out: Path | None) -> Destination:
     workspace = app.workspace(out)
     source = workspace.source(allow_empty=True)
     # Unsound published definitions of the files do not matter here: they may be about to be replaced
-    loading = begin_loading(source, LoadOptions(definitions="warn", reserved=workspace.load_options().reserved))
+    rules = LoadOptions(
+        definitions="warn", reserved=workspace.load_options().reserved, policies=_policies(app, out, workspace)
+    )
+    loading = begin_loading(source, rules)
     return Destination(workspace.repository.root, workspace.directory, loading)
+
+
+def _policies(app: App, out: Path | None, workspace: Workspace) -> Policies:
+    """Of the target. An environment is one of the repository around the working directory, wherever files go."""
+    if out is None or not app.names_environment:
+        return app.policies(out, workspace)
+    return app.policies(None, app.workspace(None))

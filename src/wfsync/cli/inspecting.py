@@ -77,8 +77,9 @@ def diff(
 def _compare(
     app: App, key: str, directory: Path | None, revs: tuple[str, ...], versions: tuple[int, int] | None
 ) -> Comparison:
+    from wfsync.bundle.field_policies import GIT_OWNS_ALL
     from wfsync.errors import InputError
-    from wfsync.pipeline.comparing import between_versions, compare_sides, in_database
+    from wfsync.pipeline.comparing import between_versions, compare_sides, in_database, in_files
 
     if len(revs) > 2 or (versions is not None and len(revs) > 1):
         raise click.UsageError("--rev may be given twice at most, and once with --versions.")
@@ -86,16 +87,19 @@ def _compare(
         before, after = ((f"revision {rev}", _from_files(app, directory, rev, key)) for rev in revs)
         return compare_sides(key, before, after)
     rev = revs[0] if revs else None
-    workflow = _from_files(app, directory, rev, key)
+    workspace = app.workspace(directory, rev)
+    # Versions are not about any target; a comparison with the database is about what it would hold
+    policies = GIT_OWNS_ALL if versions is not None else app.policies(directory, workspace)
+    workflow = in_files(workspace.source(), key, workspace.load_options(policies))
     if versions is not None:
         if workflow is None:
             raise InputError(f"no file holds the workflow {key}", code="WORKFLOW_NOT_FOUND")
         return between_versions(key, workflow, versions)
-    with app.session(app.target(directory)) as session:
+    with app.session(app.target(directory, workspace)) as session:
         session.layout.require_readable()
         live, keys_by_id = in_database(session.conn, session.layout, session.tenant, key)
     name = "the file" if rev is None else f"revision {rev}"
-    return compare_sides(key, ("the database", live), (name, workflow), keys_by_id)
+    return compare_sides(key, ("the database", live), (name, workflow), keys_by_id, policies)
 
 
 def _from_files(app: App, directory: Path | None, rev: str | None, key: str) -> Workflow | None:

@@ -9,8 +9,9 @@ from wfsync.errors import Problem
 
 __all__ = ["ExportItem", "ExportReport", "ExportState"]
 
-ExportState = Literal["created", "updated", "unchanged", "kept", "no_row"]
-"""``kept``: differs, but the file has comments that would be lost; ``no_row``: a file whose key the database lacks."""
+ExportState = Literal["created", "updated", "unchanged", "kept", "overlaid", "no_row"]
+"""``kept``: differs, but the file has comments that would be lost; ``overlaid``: differs only where an overlay lies on
+the file, which cannot take that up; ``no_row``: a file whose key the database lacks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from wfsync.bundle.field_policies import GIT_OWNS_ALL, Policies
 from wfsync.bundle.load import LoadOptions
 from wfsync.bundle.model import Workflow
 from wfsync.bundle.structure import relabel
@@ -38,13 +39,16 @@ class Comparison:
 
 
 def in_files(source: Source, key: str, options: LoadOptions) -> Workflow | None:
-    """The workflow as its file says it; None when no file is named like ``key``. Raises `InputError` for a bad file."""
+    """The workflow as its file says it, with the overlay of ``options``; None when no file is named like ``key``.
+
+    Raises `InputError` for a bad file.
+    """
     entries = tuple(entry for entry in source.entries if key_of(entry.path) == key)
     if not entries:
         return None
     state = begin_loading(replace(source, entries=entries, problems=()), options).finish()
     item = state.by_key.get(key)
-    return None if item is None else state.workflow(item)
+    return None if item is None else options.policies.lay(state.workflow(item))
 
 
 def in_database(
@@ -66,9 +70,11 @@ def compare_sides(
     before: tuple[str, Workflow | None],
     after: tuple[str, Workflow | None],
     keys_by_id: dict[str, str] | None = None,
+    policies: Policies = GIT_OWNS_ALL,
 ) -> Comparison:
-    """Compare two sides, each with its name. Raises `InputError` (``WORKFLOW_NOT_FOUND``) when both lack the
-    workflow.
+    """Compare two sides, each with its name; fields that ``policies`` keep as they are before never differ.
+
+    Raises `InputError` (``WORKFLOW_NOT_FOUND``) when both lack the workflow.
     """
     known = resolution((), keys_by_id or {})
     sides = [None if w is None else relabel(w, known.key_of) for _, w in (before, after)]
@@ -81,7 +87,8 @@ def compare_sides(
     if sides[0] is None or sides[1] is None:
         missing = before[0] if sides[0] is None else after[0]
         return Comparison(key, before[0], after[0], (), missing)
-    return Comparison(key, before[0], after[0], compare(sides[0], sides[1]))
+    kept = replace(sides[1], metadata=policies.keep(sides[1].metadata, sides[0].metadata))
+    return Comparison(key, before[0], after[0], compare(sides[0], kept))
 
 
 def between_versions(key: str, workflow: Workflow, numbers: Iterable[int]) -> Comparison:

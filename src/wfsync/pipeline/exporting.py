@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,7 +24,6 @@ from wfsync.repo.source import MAX_FILE_BYTES, Entry
 from wfsync.state.desired import DesiredState, Loading
 from wfsync.state.live import layout_notes, left_out, portable, reduce_rows, without_tenant
 from wfsync.state.progress import Track, untracked
-from wfsync.state.recognise import Recogniser
 from wfsync.store.connection import Connection, snapshot
 from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.mapping import exported_at, key_problem, to_workflow, unheld_metadata
@@ -94,7 +93,7 @@ def export_files(
         digests: dict[str, str] = {}
         if to.loading is not None and to.loading.source.entries:
             # Files that hold what their row holds are recognised on the way. Rows that differ are read once more below
-            digests = _digests(conn, layout, tenant, chosen, to.loading.recogniser)
+            digests = _digests(conn, layout, tenant, chosen, to.loading)
             present = to.loading.finish()
             known = resolution(present.by_key.values(), chosen.keys_by_id)
             present = present.resolved(known, unheld_metadata(layout))
@@ -112,6 +111,12 @@ def export_files(
                     workflow = portable(to_workflow(stored, {}), chosen.keys_by_id)
                 except DatabaseError as error:
                     problems += left_out(error)
+                    continue
+                workflow, is_said, moved = _as_file(workflow, present)
+                problems += moved
+                if is_said:
+                    file = present.by_key[workflow.key].file
+                    items.append(ExportItem(workflow.key, file, "overlaid" if moved else "unchanged"))
                     continue
                 item, data, problem = _file(workflow, exported_at(stored), present, request, to)
                 if data is not None and len(data) > MAX_WORKFLOW_BYTES:
@@ -226,11 +231,12 @@ def _present(to: Destination) -> DesiredState:
 
 
 def _digests(
-    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, chosen: _Chosen, recogniser: Recogniser
+    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, chosen: _Chosen, loading: Loading
 ) -> dict[str, str]:
     rows = stream(conn, layout, tenant, ids=None if chosen.everything else sorted(chosen.ids))
     wanted = (row for row in rows if row.workflow_id in chosen.ids)
-    return {row.workflow_id: row.digest for row, _ in reduce_rows(wanted, chosen.keys_by_id, recogniser)}
+    reduced = reduce_rows(wanted, chosen.keys_by_id, loading.recogniser, loading.options.policies)
+    return {row.workflow_id: row.digest for row, _ in reduced}
 
 
 def _stream(
@@ -248,6 +254,35 @@ def _stream(
 def _is_equal(present: DesiredState, key: str, digest: str | None) -> bool:
     item = present.by_key.get(key)
     return item is not None and item.digest == digest
+
+
+def _as_file(stored: Workflow, present: DesiredState) -> tuple[Workflow, bool, list[Problem]]:
+    """``stored`` as its file should say it: fields that are not git's, and what an overlay lies on, as the file has
+    them. Whether the file says just that; and a warning where the database has changed what an overlay lies on, which
+    no base file can take up.
+
+    Without a file nobody knows what a value was before the overlay: the new file says what the database holds.
+    """
+    policies, item = present.policies, present.by_key.get(stored.key)
+    if item is None or not (policies.kept or policies.overlay.of(stored.key)):
+        return stored, False, []
+    workflow, moved = policies.take_out(stored, present.workflow(item))
+    laid = policies.lay(workflow)
+    is_said = policies.digest(replace(laid, metadata={**laid.metadata, **present.unheld})) == item.digest
+    return workflow, is_said, [_overlaid(stored.key, moved, policies.overlay.file)] if moved else []
+
+
+def _overlaid(key: str, fields: Sequence[str], overlay: str) -> Problem:
+    return Problem(
+        code="OVERLAY_DIFFERS",
+        severity="warning",
+        key=key,
+        message=f"the database has another {', '.join(fields)} than the overlay {overlay} lays on it; files of all"
+        " environments do not take that up",
+        place=Place(overlay),
+        hint="carry it over into the overlay by hand, or apply again",
+        details={"fields": list(fields)},
+    )
 
 
 def _entry(key: str, present: DesiredState) -> Entry | None:

@@ -15,6 +15,7 @@ _SYMBOLS: Final[dict[ExportState, tuple[str, Style, str]]] = {
     "updated": ("~", "yellow", "changed"),
     "unchanged": ("=", "dim", "unchanged"),
     "kept": ("!", "red", "differs, left alone for its comments"),
+    "overlaid": ("!", "red", "differs where an overlay lies on it, left alone"),
     "no_row": ("?", "cyan", "not in the database"),
 }
 
@@ -35,6 +36,6 @@ def export_text(report: ExportReport, *, check: bool = False, verbose: int = 0, 
     created, updated, equal = report.count("created"), report.count("updated"), report.count("unchanged")
     lines.append(
         f"Export: {created + updated} {verb} ({created} new, {updated} changed), "
-        f"{equal} unchanged, {report.count('kept')} left alone, {report.count('no_row')} not in the database."
+        f"{equal} unchanged, {report.count('kept', 'overlaid')} left alone, {report.count('no_row')} not in the database."
     )
     return "\n".join(lines) + "\n"

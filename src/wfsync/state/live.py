@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
-from wfsync.bundle import fingerprint
 from wfsync.bundle.canonical import parse_exact
 from wfsync.bundle.dependencies import derive
+from wfsync.bundle.field_policies import GIT_OWNS_ALL, Policies
 from wfsync.bundle.load import Desired
 from wfsync.bundle.model import Workflow
 from wfsync.bundle.references import Call, calls, calls_in, plain_uuid
@@ -59,6 +59,7 @@ def read_live(
     tenant: Tenant | None,
     recogniser: Recogniser | None = None,
     track: Track = untracked,
+    policies: Policies = GIT_OWNS_ALL,
 ) -> Rows:
     """Read all workflows of ``tenant``; ``conn`` is in a snapshot. Holds one document at a time.
 
@@ -81,7 +82,7 @@ def read_live(
     sound: list[Live] = []
     keyless: list[Live] = []
     rows = track(stream(conn, layout, tenant), "reading the database", len(keys_by_id))
-    for live, problems in reduce_rows(rows, keys_by_id, recogniser):
+    for live, problems in reduce_rows(rows, keys_by_id, recogniser, policies):
         (sound if live.workflow_id in keys_by_id else keyless).append(live)
         if live.workflow_id in keys_by_id:
             notes.extend(problems)
@@ -102,7 +103,10 @@ def layout_notes(layout: InstanceLayout) -> Iterator[Problem]:
 
 
 def reduce_rows(
-    rows: Iterable[StoredWorkflow], keys_by_id: Mapping[str, str], recogniser: Recogniser | None = None
+    rows: Iterable[StoredWorkflow],
+    keys_by_id: Mapping[str, str],
+    recogniser: Recogniser | None = None,
+    policies: Policies = GIT_OWNS_ALL,
 ) -> Iterator[tuple[Live, tuple[Problem, ...]]]:
     """Every row as `reduce_row` gives it, in order, many of them reduced in other processes.
 
@@ -113,7 +117,7 @@ def reduce_rows(
 
     def reduce(stored: StoredWorkflow) -> tuple[tuple[Any, ...], tuple[Problem, ...], Desired | None]:
         own = recogniser if stored.key is not None and times[stored.key] == 1 else None
-        live, problems, file = _reduced(stored, keys_by_id, own)
+        live, problems, file = _reduced(stored, keys_by_id, own, policies)
         return (
             (live.key, live.workflow_id, live.digest, live.calls, live.versions, live.updated_at, live.updated_by),
             problems,
@@ -126,13 +130,18 @@ def reduce_rows(
         yield Live(*values), problems
 
 
-def reduce_row(stored: StoredWorkflow, keys_by_id: Mapping[str, str]) -> tuple[Live, tuple[Problem, ...]]:
-    """One row, reduced; with warnings when it is no portable workflow. Its digest then is that of its raw content."""
-    return _reduced(stored, keys_by_id, None)[:2]
+def reduce_row(
+    stored: StoredWorkflow, keys_by_id: Mapping[str, str], policies: Policies = GIT_OWNS_ALL
+) -> tuple[Live, tuple[Problem, ...]]:
+    """One row, reduced; with warnings when it is no portable workflow. Its digest then is that of its raw content.
+
+    Digests are made under ``policies``: what they say is not git's is not in them.
+    """
+    return _reduced(stored, keys_by_id, None, policies)[:2]
 
 
 def _reduced(
-    stored: StoredWorkflow, keys_by_id: Mapping[str, str], recogniser: Recogniser | None
+    stored: StoredWorkflow, keys_by_id: Mapping[str, str], recogniser: Recogniser | None, policies: Policies
 ) -> tuple[Live, tuple[Problem, ...], Desired | None]:
     file = None
     problems: tuple[Problem, ...] = ()
@@ -140,7 +149,8 @@ def _reduced(
         workflow = to_workflow(stored, _NOTHING)
     except DatabaseError as error:
         problems = left_out(error)
-        found, versions, digest = _raw_calls(stored), tuple(v.version for v in stored.versions), _raw_digest(stored)
+        found, versions = _raw_calls(stored), tuple(v.version for v in stored.versions)
+        digest = _raw_digest(stored, policies)
     else:
         steps = [steps_of(definition) for definition in workflow.definitions()]
         found = stored_calls(workflow, steps)
@@ -148,7 +158,7 @@ def _reduced(
         if found:
             workflow = portable(workflow, keys_by_id)
         named = tuple(replace(call, target=keys_by_id.get(call.target, call.target)) for call in found)
-        digest = fingerprint.digest(workflow, needs)
+        digest = policies.digest(workflow, needs)
         file = None if recogniser is None else recogniser.recognise(Known(workflow, steps, needs, named, digest))
         versions = tuple(v.version for v in workflow.versions)
     when = to_datetime(stored.updated_at)
@@ -192,8 +202,9 @@ def _raw_calls(stored: StoredWorkflow) -> tuple[Call, ...]:
     return tuple(_folded(call) for call in found)
 
 
-def _raw_digest(stored: StoredWorkflow) -> str:
-    content = sha256(repr((sorted(stored.metadata.items()), stored.draft_version, stored.draft)).encode())
+def _raw_digest(stored: StoredWorkflow, policies: Policies) -> str:
+    metadata = {name: value for name, value in stored.metadata.items() if name not in policies.kept}
+    content = sha256(repr((sorted(metadata.items()), stored.draft_version, stored.draft)).encode())
     for version in stored.versions:
         content.update(repr((version.version, version.definition, version.payload_schema)).encode())
     return content.hexdigest()

@@ -42,5 +42,12 @@ ENVIRONMENTS: Final = Chapter(
             "A pattern of the overlay matches no workflow of the repository: a warning, for it is often a slip.",
             "Correct the pattern, or take it out.",
         ),
+        Explanation(
+            "OVERLAY_DIFFERS",
+            0,
+            "`export -e` found that the database has another value than the overlay lays on a field. The base file holds"
+            " for every environment, so the value cannot go there, and the file keeps what it says of that field.",
+            "Carry the value over into the overlay by hand, or apply again to have the overlay's value.",
+        ),
     ),
 )
