@@ -74,6 +74,15 @@ FILES: Final = Chapter(
             " well.",
         ),
         Explanation(
+            "SECRET_LITERAL",
+            0,
+            "A value looks like a secret: a well-known kind of token, or a literal under a name such as apiKey. Whoever"
+            " can read the repository can read it, also after it is removed. The value itself is never shown. With"
+            " `policy.secrets: error` it is an error (exit code 1).",
+            'Write {"$secret": "NAME"} instead, give the value to the instance, and replace the secret that was'
+            " committed. What is no secret is listed under policy.secrets_allowed in wfsync.yaml.",
+        ),
+        Explanation(
             "MISSING_DEPENDENCIES",
             1,
             "A workflow needs an action, a node type or a payload schema that the instance does not offer, according to"
