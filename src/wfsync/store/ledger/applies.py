@@ -265,7 +265,7 @@ def changes_of(conn: Connection, tenant: Tenant | None, apply_id: str) -> list[C
             " image IS NOT NULL FROM wfsync.apply_changes WHERE tenant = %s AND apply_id = %s ORDER BY position",
             [tenant_text(tenant), apply_id],
         )
-        return [ChangeRow(*row[:7], versions=tuple(row[7]), has_image=row[8]) for row in rows]
+        return [ChangeRow(*row) for row in rows]
 
 
 def images_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -59,7 +59,7 @@ class ChangeRow:
     """``workflow_id`` before; None for what was created."""
     after_id: str | None
     """``workflow_id`` after; None for what was deleted."""
-    versions: tuple[int, ...]
+    versions: Sequence[int]
     """Published versions after the change (before it, for a delete)."""
     has_image: bool = False
 
