@@ -10,7 +10,7 @@ from wfsync.plan.model import Plan
 
 __all__ = ["Applied", "AppliedAction", "Outcome"]
 
-AppliedAction = Literal["created", "overwritten", "relinked"]
+AppliedAction = Literal["created", "overwritten", "deleted", "relinked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,9 @@ class Applied:
     key: str
     action: AppliedAction
     workflow_id: str
-    """The row's id now."""
+    """The row's id now; of a deleted one, what it was."""
     previous_id: str | None = None
-    """The id it had before, when ``replace`` gave it a new one: that row is deleted."""
+    """The id of the row that is gone: before ``replace`` gave it a new one, or of a deleted one."""
     versions: tuple[int, ...] = ()
     """Its published versions now."""
 

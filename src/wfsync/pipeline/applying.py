@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
 
 from wfsync.apply.execute import ApplyOptions, Work, execute, renew
@@ -17,14 +16,15 @@ from wfsync.store.ledger.schema import ensure
 
 __all__ = ["carry_out", "require_consent"]
 
-_CONFLICTS = ("WORKFLOW_KEY_CONFLICT", "AMBIGUOUS_KEY")
+_CONFLICTS = ("WORKFLOW_KEY_CONFLICT", "AMBIGUOUS_KEY", "DRIFT")
 
 
 def require_consent(plan: Plan, expected_digest: str | None = None) -> None:
     """Raise with every reason at once when ``plan`` may not be applied.
 
-    `Conflict` for keys that exist without force (``WORKFLOW_KEY_CONFLICT``), ambiguous keys, and a plan that is not the
-    expected one (``STALE_PLAN``); `Refused` when only brakes hold it.
+    `Conflict` for keys that exist without force (``WORKFLOW_KEY_CONFLICT``), ambiguous keys, what somebody changed in
+    the database (``DRIFT``), and a plan that is not the expected one (``STALE_PLAN``); `Refused` when only brakes and
+    owners hold it.
     """
     if expected_digest is not None and expected_digest != plan.digest:
         raise Conflict(
@@ -38,8 +38,9 @@ def require_consent(plan: Plan, expected_digest: str | None = None) -> None:
     problems = [Problem(code=b.code, message=b.message, key=b.key, hint=b.hint, details=b.details) for b in plan.blocks]
     codes = {b.code for b in plan.blocks}
     conflict = next((code for code in _CONFLICTS if code in codes), None)
-    count = len({b.key for b in plan.blocks})
-    message = f"nothing was written: {count} workflow{'s' * (count != 1)} may not be changed like this"
+    count = len({b.key for b in plan.blocks if b.key is not None})
+    subject = f"{count} workflow{'s' * (count != 1)}" if count else "so many workflows"
+    message = f"nothing was written: {subject} may not be changed like this"
     hint = "every reason is listed above; the rest can be applied with --select or --exclude"
     if conflict is not None:
         raise Conflict(message, code=conflict, hint=hint, problems=problems)
@@ -68,6 +69,7 @@ def carry_out(
         planned.live,
         planned.resolution,
         planned.snapshot,
+        planned.managed,
         recorder if unavailable is None else None,
     )
     outcome = execute(conn, layout, tenant, work, options)
@@ -77,8 +79,7 @@ def carry_out(
 def _recorder(planned: Planned, options: ApplyOptions) -> Recorder | None:
     if options.recording is None:
         return None
-    apply_id = str(uuid.uuid4())
-    return Recorder(apply_id, planned.plan, planned.desired, planned.live, planned.managed, options.recording)
+    return Recorder.of(planned.plan, planned.desired, planned.live, planned.managed, options.recording)
 
 
 def _renewed(

@@ -6,16 +6,18 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from wfsync.bundle.field_policies import GIT_OWNS_ALL, Policies
 from wfsync.bundle.model import Json
 from wfsync.errors import DatabaseError, Problem
-from wfsync.plan.build import Decision, decide
+from wfsync.pipeline.belonging import Belonging, measure, stand, with_renames, without_kept
+from wfsync.plan.build import NOBODYS, Decision, Whose, decide
 from wfsync.plan.change import CascadeCount, Change
-from wfsync.plan.guard import Consent, refusals
+from wfsync.plan.guard import Brakes, Consent, Measure, refusals
 from wfsync.plan.managed import ManagedState
 from wfsync.plan.model import Overwrite, Plan, SourceRef, TargetRef
 from wfsync.plan.resolve import Resolution, resolution, unresolved
 from wfsync.plan.state import LiveState
-from wfsync.state.desired import DesiredState, missing_dependencies, raise_if_wrong
+from wfsync.state.desired import DesiredState, Selection, missing_dependencies, raise_if_wrong
 from wfsync.state.live import Rows, portable, read_live
 from wfsync.state.managed import read_managed
 from wfsync.state.progress import Track, untracked
@@ -34,6 +36,8 @@ MOST_DETAILED: Final = 1000
 
 
 _NO_CONSENT: Final = Consent()
+_NO_BRAKES: Final = Brakes()
+_ALL: Final = Selection()
 _UNMANAGED: Final = ManagedState()
 
 
@@ -46,6 +50,15 @@ class PlanOptions:
     details: bool = True
     """Whether to work out what differs inside overwritten workflows."""
     track: Track = untracked
+    policies: Policies = GIT_OWNS_ALL
+    """What the target holds apart from what files say; the files are loaded under the same."""
+    source: str | None = None
+    """What the source is called in the ledger; None: whose a key is does not matter (`import`)."""
+    prune: bool = False
+    """Whether workflows are deleted that this source created and that have no file any more."""
+    brakes: Brakes = _NO_BRAKES
+    about: Selection | Collection[str] = _ALL
+    """Which keys the command is about, whether they have a file or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +90,55 @@ def make_plan(
     """
     layout.require_readable()
     with snapshot(conn):
-        rows = read_live(conn, layout, tenant, recogniser, options.track)
+        rows = read_live(conn, layout, tenant, recogniser, options.track, options.policies)
         managed = read_managed(conn, tenant)
         desired = wanted()
+        if desired.policies != options.policies:
+            raise ValueError("both sides must be read under the same policies")
         known = resolution((*desired.by_key.values(), *desired.unselected), rows.state.keys_by_id)
         unheld = unheld_metadata(layout)
         desired = desired.resolved(known, unheld)
-        decision = decide(desired.by_key, rows.state, options.overwrite, known.key_of)
+        belonging = None
+        if options.source is not None:
+            belonging = stand(desired, rows.state, managed, options.source, options.about)
+        whose = _whose(belonging, options)
+        decision = decide(desired.by_key, rows.state, options.overwrite, known.key_of, whose)
+        desired = without_kept(desired, decision)
         problems = (*_unheld_warning(unheld), *_check(desired, rows, known, decision))
         changes, notes = _with_consequences(conn, layout, tenant, decision.changes, rows.state, options.overwrite)
         if options.details:
             changes, more = _with_paths(conn, layout, tenant, changes, desired, rows.state, known)
             notes = (*notes, *more)
+        if belonging is not None:
+            changes = with_renames(conn, layout, tenant, changes, desired, known, belonging)
     blocks = refusals(
         changes,
         decision.ambiguous,
         options.consent,
         equal=decision.equal,
         rows_may_be_hidden=layout.row_security_active,
+        brakes=options.brakes,
+        measure=Measure() if belonging is None else measure(desired, belonging, decision),
     )
-    plan = Plan(_source(desired), target, options.overwrite, changes, decision.unchanged, (*problems, *notes), blocks)
+    plan = Plan(
+        _source(desired),
+        target,
+        options.overwrite,
+        changes,
+        decision.unchanged,
+        (*problems, *notes),
+        blocks,
+        options.prune,
+        options.brakes.on_drift,
+        decision.kept,
+    )
     return Planned(plan, desired, rows.state, known, rows.snapshot, managed)
+
+
+def _whose(belonging: Belonging | None, options: PlanOptions) -> Whose:
+    if belonging is None:
+        return NOBODYS
+    return Whose(belonging.standings, options.prune, options.brakes.on_drift == "skip")
 
 
 def _check(desired: DesiredState, rows: Rows, known: Resolution, decision: Decision) -> tuple[Problem, ...]:
@@ -124,22 +165,27 @@ def _with_consequences(
     """What the changes take with them: unfinished runs, and rows that go by cascade when a row is replaced, or (in
     place) when a version of it is deleted.
     """
+    deleted = [c.workflow_id for c in changes if c.action == "delete" and c.workflow_id is not None]
     ids = [c.workflow_id for c in changes if c.action == "overwrite" and c.workflow_id is not None]
-    runs = active_runs(conn, layout, tenant, ids)
+    runs = active_runs(conn, layout, tenant, [*ids, *deleted])
     if overwrite == "replace":
-        taken = count(conn, layout, tenant, ids)
+        taken = [count(conn, layout, tenant, [*ids, *deleted])]
     else:
-        taken = count_versions(conn, layout, tenant, _dropped_versions(changes, live))
+        dropped = count_versions(conn, layout, tenant, _dropped_versions(changes, live))
+        taken = [dropped, count(conn, layout, tenant, deleted)]
+    by_workflow = {workflow_id: found for each in taken for workflow_id, found in each.by_workflow.items()}
+    # A foreign key may be met twice: where versions are dropped, and where workflows are deleted
+    problems = {problem.message: problem for each in taken for problem in each.problems}
 
     def with_consequences(change: Change) -> Change:
-        if change.action != "overwrite" or change.workflow_id is None:
+        if change.action not in ("overwrite", "delete") or change.workflow_id is None:
             return change
         cascades = tuple(
-            CascadeCount(c.table, c.effect, c.rows, c.capped) for c in taken.by_workflow.get(change.workflow_id, ())
+            CascadeCount(c.table, c.effect, c.rows, c.capped) for c in by_workflow.get(change.workflow_id, ())
         )
         return replace(change, active_runs=runs.get(change.workflow_id, {}), cascades=cascades)
 
-    return tuple(map(with_consequences, changes)), taken.problems
+    return tuple(map(with_consequences, changes)), tuple(problems.values())
 
 
 def _dropped_versions(changes: Collection[Change], live: LiveState) -> dict[str, frozenset[int]]:
@@ -162,12 +208,14 @@ def _with_paths(
     known: Resolution,
 ) -> tuple[tuple[Change, ...], tuple[Problem, ...]]:
     """What differs inside the overwritten workflows, each read once more from both sides."""
+    shown = [c for c in changes if c.action == "overwrite" and c.workflow_id is not None][:MOST_DETAILED]
+    if not shown:
+        return changes, ()
     from wfsync.plan.diff import compare
 
-    shown = [c for c in changes if c.action == "overwrite" and c.workflow_id is not None][:MOST_DETAILED]
     by_id = {c.workflow_id: c for c in shown}
     detailed: dict[str, Change] = {}
-    for stored in stream(conn, layout, tenant, ids=[i for i in by_id if i is not None]) if by_id else ():
+    for stored in stream(conn, layout, tenant, ids=[i for i in by_id if i is not None]):
         change = by_id[stored.workflow_id]
         item = desired.by_key[change.key]
         try:
@@ -175,6 +223,7 @@ def _with_paths(
         except DatabaseError:
             continue  # no portable workflow: a warning of the plan says so
         after = desired.final(item, known)
+        after = replace(after, metadata=desired.policies.keep(after.metadata, before.metadata))
         detailed[change.key] = replace(change, paths=compare(before, after))
     notes: tuple[Problem, ...] = ()
     overwrites = sum(1 for c in changes if c.action == "overwrite")

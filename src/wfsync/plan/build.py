@@ -119,7 +119,7 @@ _CHANGED: Final = {
     "git_changed": "changed in git",
     "database_changed": "changed in the database since the last apply",
     "both_changed": "changed in git, and in the database since the last apply",
-    "database_only_managed": "changed in the database since the last apply, and gone from git",
+    "database_only_managed": "gone from git, and changed in the database since the last apply",
     "unmanaged_differs": "differs from the database",
 }
 
@@ -151,7 +151,6 @@ def _overwrite(item: Desired, row: Live, its: Standing | None) -> Change:
     reason = "differs from the database"
     if its is not None:
         reason = _CHANGED[its.state] if its.base_known else reason
-        reason += _by(row) if its.drift else ""
     return Change(
         item.key,
         "overwrite",
@@ -172,7 +171,7 @@ def _overwrite(item: Desired, row: Live, its: Standing | None) -> Change:
 def _delete(row: Live, its: Standing) -> Change:
     reason = "gone from git"
     if its.drift:
-        reason = f"{_CHANGED[its.state]}{_by(row)}"
+        reason = _CHANGED[its.state]
     elif not its.base_known:
         reason = "gone from git; whether somebody changed it in the database is not known: field policies changed since"
     return Change(

@@ -37,7 +37,7 @@ def _outcome_value(outcome: Outcome) -> JsonObject:
         "summary": {
             "created": outcome.count("created"),
             "overwritten": outcome.count("overwritten"),
-            "deleted": totals.delete,
+            "deleted": outcome.count("deleted"),
             "relinked": outcome.count("relinked"),
             "unchanged": totals.unchanged,
         },

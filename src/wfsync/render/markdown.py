@@ -11,7 +11,7 @@ from typing import Final
 
 from wfsync.apply.outcome import Outcome
 from wfsync.errors import Problem, WfsyncError
-from wfsync.plan.change import Blocked, Change
+from wfsync.plan.change import Blocked, Change, Kept
 from wfsync.plan.model import Plan
 from wfsync.render.comment import MAX_COMMENT, Comment, marker, units
 from wfsync.render.escape import code_span, fence_for, html_text, markdown_text
@@ -22,6 +22,7 @@ from wfsync.render.words import (
     VERBS,
     applied_line,
     cascade_lines,
+    drift_line,
     field_line,
     plan_line,
     runs_line,
@@ -53,6 +54,7 @@ def plan_markdown(plan: Plan, *, limit: int = MAX_COMMENT) -> str:
     comment.section("\n**Apply would refuse this plan:**\n\n", [_block_row(b) for b in plan.blocks], "refusals")
     header = "\n| | workflow | action | why |\n| --- | --- | --- | --- |\n"
     comment.section(header, [_change_row(change) for change in plan.changes], "changes")
+    comment.section("\n**Left alone:**\n\n", [_kept_row(kept) for kept in plan.kept], "workflows left alone")
     comment.section("\n**Warnings:**\n\n", [_problem_row(w) for w in plan.warnings], "warnings")
     comment.section("\n", [_details(change) for change in plan.changes if change.paths], "workflows' differences")
     return comment.text()
@@ -64,13 +66,14 @@ def outcome_markdown(outcome: Outcome, *, limit: int = MAX_COMMENT) -> str:
     counts = {
         "created": outcome.count("created"),
         "overwritten": outcome.count("overwritten"),
-        "deleted": totals.delete,
+        "deleted": outcome.count("deleted"),
         "relinked": outcome.count("relinked"),
         "unchanged": totals.unchanged,
     }
     comment = Comment(_head("apply", outcome.plan) + _table(counts), f"\n{applied_line(outcome)}\n", limit)
     rows = [f"| {code_span(a.key)} | {a.action} | {code_span(a.workflow_id)} |\n" for a in outcome.applied]
     comment.section("\n| workflow | action | id |\n| --- | --- | --- |\n", rows, "changes")
+    comment.section("\n**Left alone:**\n\n", [_kept_row(k) for k in outcome.plan.kept], "workflows left alone")
     ids = [f"- {code_span(identity)}\n" for identity in outcome.deleted_ids]
     comment.section("\n**Deleted ids:**\n\n", ids, "deleted ids")
     warnings = [_problem_row(w) for w in (*outcome.plan.warnings, *outcome.notes)]
@@ -110,7 +113,14 @@ def _change_row(change: Change) -> str:
     return f"| `{SYMBOLS[change.action]}` | {key} | {VERBS[change.action]} | {why} |\n"
 
 
+def _kept_row(kept: Kept) -> str:
+    return f"- {code_span(shorten(kept.key, _NAME))} {kept.why}: {markdown_text(shorten(kept.reason, _SENTENCE))}\n"
+
+
 def _effects(change: Change) -> Iterator[str]:
+    drift = drift_line(change)
+    if drift is not None:
+        yield drift
     yield from cascade_lines(change.cascades)
     runs = runs_line(change.active_runs)
     if runs is not None:

@@ -11,13 +11,14 @@ from wfsync.render.escape import plain
 from wfsync.render.problems import problem_lines
 from wfsync.render.style import Paint, Style
 from wfsync.render.text import differences_text
-from wfsync.render.words import applied_line, cascade_lines, source_line, target_line
+from wfsync.render.words import applied_line, cascade_lines, kept_line, source_line, target_line
 
 __all__ = ["outcome_text"]
 
 _SYMBOLS: Final[dict[AppliedAction, tuple[str, Style]]] = {
     "created": ("+", "green"),
     "overwritten": ("~", "yellow"),
+    "deleted": ("-", "red"),
     "relinked": ("~", "yellow"),
 }
 _DONE: Final = {"deletes": "deleted", "detaches": "detached"}
@@ -39,6 +40,8 @@ def outcome_text(outcome: Outcome, *, width: int | None = None, color: bool = Fa
             lines += [f"    {line}" for line in differences.splitlines()]
     if outcome.applied:
         lines.append("")
+    if outcome.plan.kept:
+        lines += ["Left alone:", *(f"{paint('dim', '=')} {kept_line(kept)}" for kept in outcome.plan.kept), ""]
     warnings = (*outcome.plan.warnings, *outcome.notes)
     for warning in warnings:
         lines += problem_lines(warning, paint)
@@ -56,9 +59,12 @@ def _applied_lines(applied: Applied, change: Change | None, paint: Paint) -> Ite
     symbol, style = _SYMBOLS[applied.action]
     versions = ", ".join(map(str, applied.versions)) or "none"
     key = paint("bold", plain(applied.key))
-    yield f"{paint(style, symbol)} {key}  {applied.action}, id {plain(applied.workflow_id)}, versions {versions}"
-    if applied.previous_id is not None:
-        yield f"    {paint('red', '-')} deleted id {plain(applied.previous_id)}"
+    if applied.action == "deleted":
+        yield f"{paint(style, symbol)} {key}  deleted, id {plain(applied.workflow_id)}"
+    else:
+        yield f"{paint(style, symbol)} {key}  {applied.action}, id {plain(applied.workflow_id)}, versions {versions}"
+    if applied.previous_id not in (None, applied.workflow_id):
+        yield f"    {paint('red', '-')} deleted id {plain(applied.previous_id or '')}"
     for line in () if change is None else cascade_lines(change.cascades):
         verb, _, rest = line.partition(" ")
         yield f"    {paint('red', '!')} {_DONE.get(verb, verb)} {rest}"

@@ -16,7 +16,9 @@ from wfsync.render.words import (
     SYMBOLS,
     VERBS,
     cascade_lines,
+    drift_line,
     field_line,
+    kept_line,
     plan_line,
     runs_line,
     source_line,
@@ -41,7 +43,7 @@ def plan_text(plan: Plan, *, width: int | None = None, color: bool = False, verb
     lines = [
         f"Target: {target_line(plan.target)}",
         f"Source: {source_line(plan.source)}",
-        f"Overwrite: {plan.overwrite}",
+        f"Overwrite: {plan.overwrite}{', with prune' if plan.prune else ''}",
         "",
     ]
     pad = max((len(plain(change.key)) for change in plan.changes), default=0)
@@ -50,6 +52,8 @@ def plan_text(plan: Plan, *, width: int | None = None, color: bool = False, verb
         lines += _change_lines(change, paint, columns, pad, verbose)
     if plan.changes:
         lines.append("")
+    if plan.kept:
+        lines += ["Left alone:", *(f"{paint('dim', '=')} {kept_line(kept)}" for kept in plan.kept), ""]
     if plan.warnings:
         for warning in plan.warnings:
             lines += problem_lines(warning, paint)
@@ -83,6 +87,9 @@ def _change_lines(change: Change, paint: Paint, columns: int, pad: int, verbose:
         yield from _particulars(change)
     for line in _field_lines(change.paths, paint, columns, verbose):
         yield f"    {line}"
+    drift = drift_line(change)
+    if drift is not None:
+        yield f"    {paint('red', '!')} {drift}"
     for line in cascade_lines(change.cascades):
         yield f"    {paint('red', '!')} {line}"
     runs = runs_line(change.active_runs)

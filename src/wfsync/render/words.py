@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from wfsync.apply.outcome import Outcome
-from wfsync.plan.change import Action, CascadeCount, FieldChange, Missing
+from wfsync.plan.change import Action, CascadeCount, Change, FieldChange, Kept, Missing
 from wfsync.plan.model import SourceRef, Summary, TargetRef
 from wfsync.render.escape import plain
 from wfsync.render.shorten import value_pair, value_text
@@ -17,7 +17,9 @@ __all__ = [
     "VERBS",
     "applied_line",
     "cascade_lines",
+    "drift_line",
     "field_line",
+    "kept_line",
     "plan_line",
     "runs_line",
     "source_line",
@@ -55,8 +57,13 @@ def applied_line(outcome: Outcome) -> str:
     totals = outcome.plan.summary()
     return (
         f"Applied: {outcome.count('created')} created, {outcome.count('overwritten')} overwritten, "
-        f"{totals.delete} deleted, {outcome.count('relinked')} relinked, {totals.unchanged} unchanged."
+        f"{outcome.count('deleted')} deleted, {outcome.count('relinked')} relinked, {totals.unchanged} unchanged."
     )
+
+
+def kept_line(kept: Kept) -> str:
+    """``billing  held  was rolled back behind this file; …``"""
+    return f"{plain(kept.key)}  {kept.why}  {plain(kept.reason)}"
 
 
 def target_line(target: TargetRef) -> str:
@@ -107,6 +114,15 @@ def cascade_lines(cascades: Iterable[CascadeCount]) -> list[str]:
         rows = f"more than {cascade.rows}" if cascade.capped else str(cascade.rows)
         by_effect.setdefault(cascade.effect, []).append(f"{rows} {plain(cascade.table)}")
     return [f"{words} {', '.join(by_effect[effect])}" for effect, words in _EFFECTS.items() if effect in by_effect]
+
+
+def drift_line(change: Change) -> str | None:
+    """``loses what somebody changed in the database at 2026-…``, or None where nobody did."""
+    if not change.drift:
+        return None
+    who = change.updated_by or "somebody"
+    when = f" at {change.updated_at}" if change.updated_at else ""
+    return f"loses what {plain(who)} changed in the database{plain(when)}"
 
 
 def runs_line(active_runs: Mapping[str, int]) -> str | None:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from wfsync.bundle import fingerprint
+from wfsync.bundle.field_policies import GIT_OWNS_ALL, Policies
 from wfsync.bundle.load import Desired, Loaded, LoadOptions, key_place, load, read_workflows, stage
 from wfsync.bundle.model import Json, Workflow
 from wfsync.bundle.parse import Syntax
@@ -30,6 +31,7 @@ __all__ = [
     "begin_loading",
     "from_documents",
     "missing_dependencies",
+    "nothing_selected",
     "raise_if_wrong",
 ]
 
@@ -45,8 +47,12 @@ class Selection:
     select: tuple[str, ...] = ()
     """None: all."""
     exclude: tuple[str, ...] = ()
+    keys: frozenset[str] | None = None
+    """Exactly these, whatever the patterns: those of a plan that was made before. It may be that none has a file."""
 
     def __contains__(self, key: str) -> bool:
+        if self.keys is not None:
+            return key in self.keys
         if any(fnmatchcase(key, pattern) for pattern in self.exclude):
             return False
         return not self.select or any(fnmatchcase(key, pattern) for pattern in self.select)
@@ -68,20 +74,22 @@ class DesiredState:
     """Texts that cannot be read again (standard input), by label."""
     unheld: Mapping[str, Json] = field(default_factory=dict)
     """Metadata that the instance has no column for, and what it reads as there: never a difference."""
+    policies: Policies = GIT_OWNS_ALL
+    """What the target holds apart from what files say."""
     unselected: tuple[Desired, ...] = ()
     """Workflows of the same input that are left out: their ids still say who is meant."""
     _parsed: dict[str, list[Workflow]] = field(default_factory=dict, compare=False, repr=False)
     """Documents that were read already: bundles of many are asked for one workflow after the other."""
 
-    def selected(self, selection: Selection) -> DesiredState:
-        """The part that ``selection`` is about. Raises `ConfigError` when patterns were given and none matches."""
+    def selected(self, selection: Selection, *, may_be_empty: bool = False) -> DesiredState:
+        """The part that ``selection`` is about.
+
+        Raises `nothing_selected` when no file matches, unless that ``may_be_empty``: patterns may be about workflows
+        that have no file.
+        """
         chosen = {key: item for key, item in self.by_key.items() if key in selection}
-        if not chosen and self.by_key:
-            raise ConfigError(
-                "no workflow of the repository matches the selection",
-                code="NOTHING_SELECTED",
-                hint="--select and --exclude take keys or globs such as 'billing.*'",
-            )
+        if not chosen and self.by_key and selection.keys is None and not may_be_empty:
+            raise nothing_selected()
         unselected = tuple(item for key, item in self.by_key.items() if key not in chosen)
         notes = tuple(note for note in self.notes if note.key is None or note.key in chosen)
         return replace(self, by_key=chosen, notes=notes, unselected=unselected)
@@ -120,8 +128,10 @@ class DesiredState:
         return self.reader is None or self.reader.is_unchanged(self.entries[item.file])
 
     def final(self, item: Desired, known: Resolution) -> Workflow:
-        """The workflow as this database would hold it: callees by key, metadata without a column as it reads there."""
-        workflow = self.workflow(item)
+        """The workflow as this database would hold it, were it created: with its environment's overlay, callees by
+        key, metadata without a column as it reads there.
+        """
+        workflow = self.policies.lay(self.workflow(item))
         if item.calls:
             workflow = relabel(workflow, known.key_of)
         return replace(workflow, metadata={**workflow.metadata, **self.unheld}) if self.unheld else workflow
@@ -131,7 +141,7 @@ class DesiredState:
         state = replace(self, unheld=unheld)
 
         remade = {
-            key: replace(item, digest=fingerprint.digest(state.final(item, known)))
+            key: replace(item, digest=self.policies.digest(state.final(item, known)))
             for key, item in self.by_key.items()
             if unheld or (item.calls and needs_relabel(item, known.key_of))
         }
@@ -191,12 +201,23 @@ class Loading:
         by_key, duplicates = _by_key(items, state)
         problems.extend(duplicates)
         raise_if_wrong(problems)
-        return DesiredState(self.source.info, by_key, tuple(problems), self.source.reader, entries)
+        problems.extend(self.options.policies.overlay.unmatched(by_key.keys()))
+        policies = self.options.policies
+        return DesiredState(self.source.info, by_key, tuple(problems), self.source.reader, entries, policies=policies)
 
 
 def begin_loading(source: Source, options: LoadOptions, track: Track = untracked) -> Loading:
     """Start to load every file of ``source``."""
     return Loading(source, options, track)
+
+
+def nothing_selected() -> ConfigError:
+    """The error for patterns that match nothing."""
+    return ConfigError(
+        "no workflow of the repository matches the selection",
+        code="NOTHING_SELECTED",
+        hint="--select and --exclude take keys or globs such as 'billing.*'",
+    )
 
 
 def raise_if_wrong(problems: Sequence[Problem]) -> None:
@@ -260,7 +281,7 @@ def from_documents(documents: Mapping[str, bytes], options: LoadOptions) -> Desi
     by_key, duplicates = _by_key(items, DesiredState(None, {}, (), documents=documents))
     problems.extend(duplicates)
     raise_if_wrong(problems)
-    return DesiredState(None, by_key, tuple(problems), documents=documents)
+    return DesiredState(None, by_key, tuple(problems), documents=documents, policies=options.policies)
 
 
 def _by_key(items: Iterable[Desired], state: DesiredState) -> tuple[dict[str, Desired], list[Problem]]:
