@@ -25,7 +25,6 @@ from wfsync.cli.options import (
 from wfsync.cli.remote_options import repo_option, verify_options
 
 if TYPE_CHECKING:
-    from wfsync.config import Config
     from wfsync.daemon.bell import Bell
     from wfsync.daemon.metrics import Metrics
     from wfsync.daemon.reconciler import Setup, Switch
@@ -161,8 +160,10 @@ def _setup(app: App, request: Request, switch: Switch, signals: Signals) -> Setu
         announced = True
         return found
 
-    def plan_options(config: Config) -> PlanOptions:
-        return PlanOptions(request.overwrite or config.overwrite, request.consent, details=False)
+    def plan_options(workspace: Workspace) -> PlanOptions:
+        policies = app.policies(request.directory, workspace)
+        overwrite = request.overwrite or workspace.config.overwrite
+        return PlanOptions(overwrite, request.consent, details=False, policies=policies)
 
     def interrupted() -> None:
         if signals.received is not None:

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from wfsync.apply.execute import ApplyOptions
 from wfsync.apply.outcome import Outcome
-from wfsync.config import Config
 from wfsync.daemon.report import Report, Status, status_of
 from wfsync.errors import DatabaseError, RepositoryError, WfsyncError
 from wfsync.pipeline.applying import carry_out, require_consent
@@ -46,7 +45,7 @@ class Setup:
     connect: Callable[[Target], AbstractContextManager[Session]]
     """A session to write on; creates the tables of the embedded server."""
     selection: Selection
-    plan_options: Callable[[Config], PlanOptions]
+    plan_options: Callable[[Workspace], PlanOptions]
     apply_options: ApplyOptions
     switch: Switch = field(default_factory=Switch)
     interrupted: Callable[[], None] = lambda: None
@@ -114,7 +113,7 @@ class Reconciler:
             self._take_lead(self._session)  # a standby looks no further
         workspace = self._setup.workspace()
         facts.suspended = workspace.config.suspend
-        options = self._setup.plan_options(workspace.config)
+        options = self._setup.plan_options(workspace)
 
         def connect(loading: Loading) -> AbstractContextManager[Session]:
             return self._connected(self._setup.target(workspace), loading)
