@@ -5,10 +5,11 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from wfsync.bundle.field_policies import GIT_OWNS_ALL, Policies
 from wfsync.bundle.load import LoadOptions
 from wfsync.bundle.model import Json
 from wfsync.bundle.overlay import NO_OVERLAY, Overlay, parse_overlay
@@ -16,6 +17,7 @@ from wfsync.bundle.registry import Registry, parse_registry
 from wfsync.config import Config, DatabaseChoice, parse_config, resolve_config
 from wfsync.environments import Environment
 from wfsync.errors import ConfigError, DatabaseError
+from wfsync.repo.identity import source_identity
 from wfsync.repo.layout import is_under, reserved_keys
 from wfsync.repo.opening import open_repository
 from wfsync.repo.origin import OpenAt, Origin
@@ -58,6 +60,11 @@ class Workspace:
     def registry_path(self) -> str | None:
         """Of the registry file in the repository, if the configuration names one."""
         return None if self.config.registry is None else self._beside_config(self.config.registry)
+
+    @property
+    def identity(self) -> str:
+        """What these bundles are called in the ledger of a database."""
+        return source_identity(self.config.source, self.repository.identity, self.directory)
 
     def own_files(self) -> frozenset[str]:
         """The repository's own files, which are no bundles."""
@@ -115,10 +122,21 @@ class Workspace:
             )
         return parse_overlay(data, self.repository.label(path))
 
-    def load_options(self) -> LoadOptions:
-        """The rules under which this repository's files are read."""
+    def policies(self, kind: Literal["embedded", "named"], environment: Environment | None = None) -> Policies:
+        """What a database of this kind holds apart from what files say, as ``environment``. Raises as `overlay`."""
+        policies = self.config.policies(kind)
+        return policies if environment is None else replace(policies, overlay=self.overlay(environment))
+
+    def load_options(self, policies: Policies = GIT_OWNS_ALL) -> LoadOptions:
+        """The rules under which this repository's files are read, for a target with these ``policies``."""
         reserved = reserved_keys(self.own_files() | {CONFIG_NAME})
-        return LoadOptions(definitions=self.config.definitions, reserved=reserved, registry=self.registry())
+        return LoadOptions(
+            definitions=self.config.definitions,
+            reserved=reserved,
+            registry=self.registry(),
+            policies=policies,
+            secrets=self.config.secrets,
+        )
 
     def _beside_config(self, path: str) -> str:
         base = posixpath.dirname(self.config_path or "")
@@ -323,6 +341,7 @@ def comparing(
     selection: Selection,
     options: PlanOptions,
     connect: Callable[[Loading], AbstractContextManager[Session]],
+    beside: frozenset[str] = frozenset(),
 ) -> Iterator[tuple[Session, Planned]]:
     """Load, connect, compare: what every command does that makes a plan of a repository.
 
@@ -332,7 +351,7 @@ def comparing(
     from wfsync.pipeline.planning import make_plan
     from wfsync.state.desired import begin_loading
 
-    loading = begin_loading(workspace.source(), workspace.load_options(), options.track)
+    loading = begin_loading(workspace.source(beside=beside), workspace.load_options(options.policies), options.track)
     try:
         with connect(loading) as session:
             planned = make_plan(

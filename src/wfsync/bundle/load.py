@@ -6,24 +6,26 @@ the plan needs to know. Documents are not kept; who needs one reads the file aga
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple
 
 from wfsync.bundle import fingerprint, schema
 from wfsync.bundle.canonical import compact_bytes, parse_exact
-from wfsync.bundle.decode import MAX_PROBLEMS
 from wfsync.bundle.dependencies import Dependencies, declared, derive
+from wfsync.bundle.field_policies import GIT_OWNS_ALL, Policies
 from wfsync.bundle.model import FORMAT, FORMAT_VERSION, MAX_WORKFLOW_BYTES, Json, JsonObject, Workflow
 from wfsync.bundle.parse import Parsed, Syntax, parse, read_document
+from wfsync.bundle.placing import BoundedProblems, Places
 from wfsync.bundle.references import Call, calls_in, is_uuid, plain_uuid
 from wfsync.bundle.registry import Missing, Registry
 from wfsync.bundle.rules import Fault, definitions, keys, numbers, versions
-from wfsync.bundle.source_map import Path, SourceMap
+from wfsync.bundle.rules.secret_policy import SecretPolicy
+from wfsync.bundle.rules.secret_scan import may_hold_secrets
+from wfsync.bundle.source_map import Path
 from wfsync.bundle.steps import Steps, steps_of
 from wfsync.bundle.structure import from_tree
-from wfsync.errors import InputError, Place, Problem, Severity
+from wfsync.errors import InputError, Place, Problem
 
 __all__ = ["Desired", "LoadOptions", "Loaded", "accept", "key_place", "load", "read_workflows", "stage"]
 
@@ -58,6 +60,10 @@ class LoadOptions:
     """False where nothing is compared: the digest then is empty."""
     registry: Registry | None = None
     """What the instance offers; None when nobody told, and then nothing is checked against it."""
+    policies: Policies = GIT_OWNS_ALL
+    """What the target holds apart from what files say."""
+    secrets: SecretPolicy = field(default_factory=SecretPolicy)
+    """What a literal that looks like a secret is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,9 @@ class Desired:
     index: int
     """Which of the file's workflows it is; 0 in a repository."""
     digest: str
-    """With the file's own references: provisional while ``calls`` name UUIDs that mean another workflow."""
+    """As the target is to hold it (`LoadOptions.policies`), with the file's own references: provisional while ``calls``
+    name UUIDs that mean another workflow.
+    """
     calls: tuple[Call, ...]
     origin_id: str | None
     """The database id that this workflow had where the file was made (``definition.id``, when it is a UUID)."""
@@ -94,65 +102,6 @@ class Loaded(NamedTuple):
     problems: tuple[Problem, ...] = ()
 
 
-@dataclass(slots=True)
-class _Places:
-    """Puts faults into their places; reads the text again, strictly, the first time it is asked."""
-
-    data: bytes
-    syntax: Syntax
-    file: str
-    _source: SourceMap | None = field(default=None)
-
-    def problem(self, fault: Fault, base: Path, key: str | None) -> Problem:
-        path = base + fault.path
-        place = self.source.key((*path, fault.member)) if fault.member is not None else self.source.value(path)
-        return Problem(
-            code=fault.code,
-            message=fault.message,
-            severity=fault.severity,
-            place=place,
-            key=key,
-            hint=fault.hint,
-            related=tuple(self.source.value(base + p) for p in fault.related),
-            details=fault.details,
-        )
-
-    @property
-    def source(self) -> SourceMap:
-        if self._source is None:
-            self._source = read_document(self.data, self.syntax, self.file).source
-        return self._source
-
-
-class _Bounded:
-    """The problems of one file, at most `MAX_PROBLEMS` of each code and severity; the rest is only counted."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self._counts: Counter[tuple[str, Severity]] = Counter()
-        self._kept: list[Problem] = []
-        self.has_errors = False
-        self.extend(problems)
-
-    def append(self, problem: Problem) -> None:
-        kind = (problem.code, problem.severity)
-        self._counts[kind] += 1
-        self.has_errors = self.has_errors or problem.is_error
-        if self._counts[kind] <= MAX_PROBLEMS:
-            self._kept.append(problem)
-
-    def extend(self, problems: Iterable[Problem]) -> None:
-        for problem in problems:
-            self.append(problem)
-
-    def listed(self, file: str) -> tuple[Problem, ...]:
-        more = (
-            Problem(code=code, severity=severity, message=f"{count - MAX_PROBLEMS} more of these", place=Place(file))
-            for (code, severity), count in self._counts.items()
-            if count > MAX_PROBLEMS
-        )
-        return (*self._kept, *more)
-
-
 def load(data: bytes, syntax: Syntax, file: str, options: LoadOptions, *, name: str | None = None) -> Loaded:
     """Check one text through every stage that needs no other file and no database.
 
@@ -165,20 +114,23 @@ def load(data: bytes, syntax: Syntax, file: str, options: LoadOptions, *, name: 
         parsed = parse(data, syntax, file)
     except InputError as error:
         return Loaded(problems=error.problems)
-    places = _Places(data, syntax, file)
+    places = Places(data, syntax, file)
     faults = list(_header(parsed.tree)) or list(_schema(parsed.tree))
     if faults:
         return Loaded(problems=tuple(places.problem(f, (), None) for f in faults))
     tree: JsonObject = parsed.tree
-    problems = _Bounded(parsed.problems)
+    problems = BoundedProblems(parsed.problems)
     workflows: list[Desired] = []
     entries: list[JsonObject] = tree["workflows"]
+    suspect = syntax != "json" or may_hold_secrets(data)
     if len(entries) > 1 and not options.many:
         problems.append(places.problem(_ONE_WORKFLOW, (), None))
     for index, entry in enumerate(entries):
         base: Path = ("workflows", index)
         steps = _steps(entry)
         problems.extend(places.problem(f, base, entry["key"]) for f in _rules(entry, steps, options, name))
+        if suspect:
+            problems.extend(places.problem(f, base, entry["key"]) for f in _secrets(entry, options, base))
         if options.many and len(data) > MAX_WORKFLOW_BYTES and len(compact_bytes(entry)) > MAX_WORKFLOW_BYTES:
             problems.append(places.problem(_LARGE_WORKFLOW, base, entry["key"]))
         if not problems.has_errors:
@@ -192,9 +144,9 @@ def load(data: bytes, syntax: Syntax, file: str, options: LoadOptions, *, name: 
 
 
 def accept(
-    tree: JsonObject, steps: list[Steps], derived: Dependencies, item: Desired, options: LoadOptions
+    data: bytes, tree: JsonObject, steps: list[Steps], derived: Dependencies, item: Desired, options: LoadOptions
 ) -> Desired | None:
-    """Check a tree of one workflow whose canonical bytes a file holds: through the same schema and rules as `load`.
+    """Check a tree of one workflow whose canonical bytes are ``data``: through the same schema and rules as `load`.
 
     ``steps`` and ``derived`` belong to its definitions, ``item`` says what is known. Returns it, completed, or None
     when there is anything to say about the file, which `load` then says with its place.
@@ -202,6 +154,8 @@ def accept(
     if not schema.is_valid("workflow-bundle.v1", tree):
         return None
     for _ in _rules(tree["workflows"][0], steps, options, None):
+        return None
+    if may_hold_secrets(data) and any(True for _ in _secrets(tree["workflows"][0], options, ("workflows", 0))):
         return None
     if options.registry is None:
         return item
@@ -313,6 +267,12 @@ def _rules(entry: JsonObject, steps: list[Steps], options: LoadOptions, name: st
     yield from definitions.check(entry, steps, published="error" if options.definitions == "error" else "warning")
 
 
+def _secrets(entry: JsonObject, options: LoadOptions, base: Path) -> Iterator[Fault]:
+    from wfsync.bundle.rules import secrets  # its patterns take milliseconds to compile, and most files need none
+
+    return secrets.check(entry, options.secrets, base)
+
+
 def _steps(entry: JsonObject) -> list[Steps]:
     return [steps_of(entry["draft"]["definition"]), *(steps_of(p["definition"]) for p in entry["publishedVersions"])]
 
@@ -342,14 +302,18 @@ def _reduce(
     published: list[JsonObject] = entry["publishedVersions"]
     definitions = (entry["draft"]["definition"], *(version["definition"] for version in published))
     said, derived = declared(entry["dependencies"]), derive(entry["metadata"], definitions, steps)
+    needed = derived
+    workflow = from_tree(entry) if options.digests or options.policies.overlay else None
+    if workflow is not None and (laid := options.policies.lay(workflow)) is not workflow:
+        workflow, needed = laid, derive(laid.metadata, definitions, steps)
     missing = None
     if options.registry is not None:
-        missing = options.registry.missing(said.union(derived)) or None
+        missing = options.registry.missing(said.union(needed)) or None
     item = Desired(
         key=entry["key"],
         file=file,
         index=index,
-        digest=fingerprint.digest(from_tree(entry), derived) if options.digests else "",
+        digest=options.policies.digest(workflow, needed) if options.digests and workflow is not None else "",
         calls=_calls(entry, steps),
         origin_id=_origin(entry),
         versions=tuple(sorted(version["version"] for version in published)),

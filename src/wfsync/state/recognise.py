@@ -67,8 +67,8 @@ class Recogniser:
         """
         key = known.workflow.key
         entry = self._entries.get(key)
-        if entry is None:
-            return None
+        if entry is None or self.options.policies.overlay.of(key):
+            return None  # with an overlay on it, what the file says is not what its bytes say
         try:
             data = self.source.read(entry)
         except RepositoryError:
@@ -95,7 +95,7 @@ class Recogniser:
             missing=None,
             is_canonical=True,
         )
-        return accept(tree, known.steps, known.dependencies, item, self.options)
+        return accept(data, tree, known.steps, known.dependencies, item, self.options)
 
     def note(self, item: Desired) -> None:
         """Remember what `recognise` gave."""
