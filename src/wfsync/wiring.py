@@ -17,6 +17,7 @@ from wfsync.bundle.registry import Registry, parse_registry
 from wfsync.config import Config, DatabaseChoice, parse_config, resolve_config
 from wfsync.environments import Environment
 from wfsync.errors import ConfigError, DatabaseError
+from wfsync.policy import NO_WISHES, Wishes
 from wfsync.repo.identity import source_identity
 from wfsync.repo.layout import is_under, reserved_keys
 from wfsync.repo.opening import open_repository
@@ -40,6 +41,7 @@ __all__ = [
     "open_session",
     "open_target",
     "open_workspace",
+    "owning",
     "renewed",
     "repository_root",
 ]
@@ -63,8 +65,18 @@ class Workspace:
 
     @property
     def identity(self) -> str:
-        """What these bundles are called in the ledger of a database."""
-        return source_identity(self.config.source, self.repository.identity, self.directory)
+        """What these bundles are called in the ledger of a database: a part of them is called as the whole."""
+        return source_identity(self.config.source, self.repository.identity, self._whole)
+
+    @property
+    def is_part(self) -> bool:
+        """Whether a part of the configured directory is read, or another one: then nobody can tell what is gone."""
+        return self.config_path is not None and self.directory != self._beside_config(self.config.directory)
+
+    @property
+    def _whole(self) -> str:
+        configured = self._beside_config(self.config.directory) if self.config_path is not None else self.directory
+        return configured if is_under(configured, self.directory) else self.directory
 
     def own_files(self) -> frozenset[str]:
         """The repository's own files, which are no bundles."""
@@ -335,6 +347,34 @@ def _examined(conn: Connection, target: Target, tenant: str | None, *, for_write
     return Session(conn, target, layout, resolve_tenant(conn, layout, tenant, for_write=for_write), future)
 
 
+def owning(
+    workspace: Workspace,
+    options: PlanOptions,
+    selection: Selection,
+    wishes: Wishes,
+    kind: Literal["embedded", "named"],
+) -> PlanOptions:
+    """``options`` for a plan that knows whose keys are: the name of the source, pruning and brakes.
+
+    Raises `ConfigError` (code ``USAGE``) when pruning is asked for where only a part of the repository is read; what
+    the configuration says of it is for the whole, and left.
+    """
+    policy = workspace.config.policy
+    if wishes.prune and workspace.is_part:
+        raise ConfigError(
+            f"{workspace.directory} is not the whole of what {workspace.config_label} names: what is gone cannot be told",
+            code="USAGE",
+            hint="run --prune without DIR, and choose keys with --select",
+        )
+    return replace(
+        options,
+        source=workspace.identity,
+        prune=policy.prunes(wishes) and not workspace.is_part,
+        brakes=policy.brakes(wishes, kind),
+        about=selection,
+    )
+
+
 @contextmanager
 def comparing(
     workspace: Workspace,
@@ -342,11 +382,13 @@ def comparing(
     options: PlanOptions,
     connect: Callable[[Loading], AbstractContextManager[Session]],
     beside: frozenset[str] = frozenset(),
+    wishes: Wishes = NO_WISHES,
 ) -> Iterator[tuple[Session, Planned]]:
     """Load, connect, compare: what every command does that makes a plan of a repository.
 
     ``connect`` is called when the files are being loaded, in other processes where there are many; it is given them so
-    that it can wait for them before it creates anything. Raises what loading, ``connect`` and `make_plan` raise.
+    that it can wait for them before it creates anything. The policy of the configuration and ``wishes`` say what is
+    pruned and where the brakes are. Raises what loading, ``connect`` and `make_plan` raise.
     """
     from wfsync.pipeline.planning import make_plan
     from wfsync.state.desired import begin_loading
@@ -354,13 +396,14 @@ def comparing(
     loading = begin_loading(workspace.source(beside=beside), workspace.load_options(options.policies), options.track)
     try:
         with connect(loading) as session:
+            owned = owning(workspace, options, selection, wishes, session.target.kind)
             planned = make_plan(
                 session.conn,
                 session.layout,
                 session.tenant,
-                lambda: loading.finish().selected(selection),
+                lambda: loading.finish().selected(selection, may_be_empty=owned.prune),
                 session.reference(),
-                options,
+                owned,
                 loading.recogniser,
             )
             yield session, planned

@@ -26,7 +26,10 @@ from wfsync.errors import Problem, WfsyncError
 from wfsync.repo.origin import Origin
 
 if TYPE_CHECKING:
+    from wfsync.apply.actor import Actor
     from wfsync.apply.execute import ApplyOptions
+    from wfsync.apply.record import Recording
+    from wfsync.bundle.field_policies import Policies
     from wfsync.environments import ChosenEnvironment
     from wfsync.plan.guard import Consent
     from wfsync.state.progress import Track
@@ -52,6 +55,7 @@ class App:
     no_color: bool = False
     log_format: Literal["text", "json"] = "text"
     env: str | None = None
+    actor: str | None = None
     origin: Origin = field(default_factory=Origin, repr=False)
     """Where commands that take `--repo` read."""
     on_commit: Callable[[], None] = field(default=lambda: None, repr=False)
@@ -74,12 +78,17 @@ class App:
         except RepositoryError:
             return None
 
+    @property
+    def names_environment(self) -> bool:
+        """Whether an option or a variable names an environment."""
+        return named_environment(self.env, os.environ) is not None
+
     def environment(self, start: Path | None = None, workspace: Workspace | None = None) -> ChosenEnvironment | None:
         """The environment that is meant; None where none is named.
 
         Environments are those of ``workspace``, else of the repository around ``start``: a named one needs either.
         """
-        if named_environment(self.env, os.environ) is None:
+        if not self.names_environment:
             return None
         found = workspace if workspace is not None else self.workspace(start)
         return resolve_environment(self.env, os.environ, found.config)
@@ -87,6 +96,18 @@ class App:
     def choice(self, start: Path | None = None, workspace: Workspace | None = None) -> DatabaseChoice:
         """Which database options, environment and variables name; see `environment` for the arguments."""
         return resolve_database(self.database, os.environ, self.environment(start, workspace))
+
+    def policies(self, start: Path | None, workspace: Workspace | None) -> Policies:
+        """What the database that is meant holds apart from what files say: fields of its own, and the environment's
+        overlay. Without a repository (``workspace`` None) a named one has the defaults.
+        """
+        from wfsync.config import Config
+
+        kind = self.choice(start, workspace).kind
+        if workspace is None:
+            return Config().policies(kind)
+        chosen = self.environment(start, workspace)
+        return workspace.policies(kind, None if chosen is None else chosen.environment)
 
     def embedded(self, start: Path | None) -> EmbeddedServer:
         """The embedded server of the repository around ``start``; not started."""
@@ -153,11 +174,25 @@ class App:
 
         return tracker(quiet=self.quiet, color=not self.no_color and not os.environ.get("NO_COLOR"))
 
-    def apply_options(self, consent: Consent) -> ApplyOptions:
-        """How this invocation carries out a plan."""
+    def apply_options(self, consent: Consent, recording: Recording | None = None) -> ApplyOptions:
+        """How this invocation carries out a plan, and what the ledger says of it."""
         from wfsync.apply.execute import ApplyOptions
 
-        return ApplyOptions(consent, self.lock_timeout, self.on_commit, self.track)
+        return ApplyOptions(consent, self.lock_timeout, self.on_commit, self.track, recording)
+
+    def who(self) -> Actor:
+        """Who is at work, for the ledger."""
+        import getpass
+
+        from wfsync.apply.actor import resolve_actor
+
+        def os_user() -> str:
+            try:
+                return getpass.getuser()
+            except (KeyError, OSError):  # a container whose user has no name
+                return f"uid {os.getuid()}"
+
+        return resolve_actor(self.actor, os.environ, os_user)
 
     def result(self, text: str) -> None:
         """Write the one document of this command to stdout."""

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeGuard
 
 import click
 
 from wfsync.cli.context import App
-from wfsync.cli.options import keep_plan
-from wfsync.config import named_environment
-from wfsync.errors import ConfigError, RepositoryError
+from wfsync.errors import ConfigError, InputError, RepositoryError
 
 if TYPE_CHECKING:
-    from wfsync.pipeline.pinning import Setting
+    from wfsync.apply.record import Recording
+    from wfsync.pipeline.pinning import Opened, Setting
     from wfsync.pipeline.planning import Planned
-    from wfsync.plan.guard import Consent
-    from wfsync.plan.model import Plan
-    from wfsync.plan.pinned import PinnedSource
+    from wfsync.plan.pinned import PinnedPlan, PinnedSource
     from wfsync.plan.pinned_file import SealedPlan
     from wfsync.state.desired import Selection
+    from wfsync.store.target import Target
     from wfsync.wiring import Session, Workspace
 
-__all__ = ["is_plan_file", "pinned", "plan_file", "refuse_other_options", "write_plan_file"]
+__all__ = ["Approved", "approved", "is_plan_file", "plan_file", "refuse_other_options", "write_plan_file"]
 
 _WITH_A_PLAN_FILE: Final = frozenset(
     {"directory", "env", "repo", "force", "allow_running", "max_changes", "max_deletes", "form", "outputs"}
@@ -57,17 +54,17 @@ def refuse_other_options(context: click.Context) -> None:
 
 
 def plan_file(
-    session: Session, workspace: Workspace, plan: Plan, directory: Path | None, selection: Selection
+    session: Session, workspace: Workspace, planned: Planned, directory: Path | None, selection: Selection
 ) -> bytes:
-    """The plan file of ``plan``, which was made on ``session`` of ``workspace``; ``directory`` is DIR as it was typed.
+    """The plan file of what was ``planned`` on ``session`` of ``workspace``; ``directory`` is DIR as it was typed.
 
     Raises `DatabaseError` (``PLAN_KEY_UNAVAILABLE``) where there is no key to hide digests with.
     """
     from wfsync.pipeline.pinning import pin_plan
 
     path = None if directory is None else str(directory)
-    setting = replace(_setting(workspace), path=path, select=selection.select, exclude=selection.exclude)
-    return pin_plan(session.conn, plan, setting)
+    setting = replace(_setting(workspace, planned), path=path, select=selection.select, exclude=selection.exclude)
+    return pin_plan(session.conn, planned.plan, setting)
 
 
 def write_plan_file(app: App, out: Path, data: bytes) -> None:
@@ -83,54 +80,75 @@ def write_plan_file(app: App, out: Path, data: bytes) -> None:
     app.info(f"the plan is in {out}; `wfsync apply {out}` carries out exactly this")
 
 
-@contextmanager
-def pinned(app: App, file: Path, consent: Consent) -> Iterator[tuple[Session, Workspace, Planned]]:
-    """Open the plan file, connect, and make its plan again from what files and rows are now.
+@dataclass(slots=True)
+class Approved:
+    """A plan file that is to be carried out."""
 
-    Raises `InputError` (``PLAN_FILE_INVALID``, ``PLAN_FILE_VERSION``), `Conflict` (``PLAN_TARGET_MISMATCH``,
-    ``STALE_PLAN``), and whatever planning raises.
-    """
-    from wfsync.pipeline.pinning import open_pinned, plan_pinned, restricted
-    from wfsync.pipeline.planning import PlanOptions, make_plan
-    from wfsync.state.desired import begin_loading
+    app: App
+    """With the environment of the plan, where the invocation names none."""
+    sealed: SealedPlan
+    workspace: Workspace
+    start: Path | None
+    """DIR, as far as it is here."""
+    beside: frozenset[str]
+    """The plan file itself, where it lies among the bundles."""
+    _opened: Opened | None = None
 
-    sealed = _read(file)
-    claimed = sealed.plan
-    if named_environment(app.env, os.environ) is None:
-        app = replace(app, env=claimed.target.environment)
-    start, workspace = _workspace(app, claimed.source)
-    own = workspace.repository.relative(file)
-    source = workspace.source(beside=frozenset() if own is None else frozenset({own}))
-    options = claimed.options
-    loading = begin_loading(source, workspace.load_options(), app.track)
-    try:
-        target = app.target(start, workspace)
-        if target.tenant is None:
-            target = replace(target, tenant=claimed.target.tenant)
-        if app.must_create_tables(target):
-            loading.finish()  # nothing is created for files that are wrong
-        with app.session(target, for_write=True, upgrade=True) as session:
-            reference = session.reference()
-            opened = open_pinned(session.conn, sealed, reference)
+    @property
+    def plan(self) -> PinnedPlan:
+        """What the file says. Believe it once `check` has been passed."""
+        return self.sealed.plan
 
-            def make() -> Planned:
-                return make_plan(
-                    session.conn,
-                    session.layout,
-                    session.tenant,
-                    lambda: restricted(loading.finish(), claimed.keys),
-                    reference,
-                    PlanOptions(options.overwrite, consent, track=app.track),
-                    loading.recogniser,
-                )
+    def target(self, target: Target) -> Target:
+        """``target`` with the tenant of the plan, where the invocation names none."""
+        return target if target.tenant is not None else replace(target, tenant=self.plan.target.tenant)
 
-            planned = plan_pinned(opened, _setting(workspace), make)
-            if workspace.config.registry is None:
-                app.note_unchecked_dependencies()
-            keep_plan(planned.plan)
+    def check(self, session: Session) -> None:
+        """Make sure that the file is whole and meant for ``session``; raises as `open_pinned`."""
+        from wfsync.pipeline.pinning import open_pinned
+
+        self._opened = open_pinned(session.conn, self.sealed, session.reference(), session.tenant)
+
+    def noted(self, recording: Recording) -> Recording:
+        """``recording`` with the id of the plan, by which the ledger knows that it was applied."""
+        from wfsync.store.ledger.plans import PLAN_FILE
+
+        return replace(recording, options={**recording.options, PLAN_FILE: self.plan.id})
+
+    @contextmanager
+    def unmoved(
+        self, making: AbstractContextManager[tuple[Session, Workspace, Planned]]
+    ) -> Iterator[tuple[Session, Workspace, Planned]]:
+        """The plan made again by ``making``, if it still is the approved one.
+
+        Raises `Conflict` (``STALE_PLAN``) if it is not, and what ``making`` raises.
+        """
+        from wfsync.pipeline.pinning import missing_meanwhile, require_unmoved
+
+        with ExitStack() as stack:
+            try:
+                session, workspace, planned = stack.enter_context(making)
+            except InputError as error:
+                conflict = None if self._opened is None else missing_meanwhile(self._opened, error)
+                if conflict is None:
+                    raise
+                raise conflict from error
+            assert self._opened is not None  # noqa: S101 - no plan is made before the file was checked
+            require_unmoved(self._opened, _setting(workspace, planned), planned)
             yield session, workspace, planned
-    finally:
-        loading.close()
+
+
+def approved(app: App, file: Path) -> Approved:
+    """Read the plan file, and open the repository that it is about.
+
+    Raises `InputError` (``PLAN_FILE_INVALID``, ``PLAN_FILE_VERSION``) and whatever opening a repository raises.
+    """
+    sealed = _read(file)
+    if not app.names_environment:
+        app = replace(app, env=sealed.plan.target.environment)
+    start, workspace = _workspace(app, sealed.plan.source)
+    inside = workspace.repository.relative(file)
+    return Approved(app, sealed, workspace, start, frozenset() if inside is None else frozenset({inside}))
 
 
 def _read(file: Path) -> SealedPlan:
@@ -176,7 +194,12 @@ def _workspace(app: App, source: PinnedSource) -> tuple[Path | None, Workspace]:
         return start, workspace
 
 
-def _setting(workspace: Workspace) -> Setting:
+def _setting(workspace: Workspace, planned: Planned) -> Setting:
     from wfsync.pipeline.pinning import Setting
 
-    return Setting(workspace.settings(), workspace.config_label)
+    return Setting(
+        workspace.settings(),
+        workspace.config_label,
+        source=workspace.identity,
+        policies=planned.desired.policies,
+    )

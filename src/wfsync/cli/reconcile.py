@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 import click
 
 from wfsync.cli import exit_codes
+from wfsync.cli.brakes import brake_options
 from wfsync.cli.context import App, pass_app
 from wfsync.cli.options import (
     directory_argument,
@@ -25,13 +26,16 @@ from wfsync.cli.options import (
     selection_options,
     write_outputs,
 )
-from wfsync.cli.pinned import is_plan_file, pinned, plan_file, refuse_other_options, write_plan_file
+from wfsync.cli.pinned import Approved, approved, is_plan_file, plan_file, refuse_other_options, write_plan_file
+from wfsync.cli.recording import recording
+from wfsync.cli.remote_options import repo_option, verify_options
 
 if TYPE_CHECKING:
     from wfsync.apply.outcome import Outcome
     from wfsync.pipeline.planning import Planned
     from wfsync.plan.guard import Consent
     from wfsync.plan.model import Plan
+    from wfsync.policy import Wishes
     from wfsync.state.desired import Loading, Selection
     from wfsync.wiring import Session, Workspace
 
@@ -49,21 +53,37 @@ class Request:
     select: tuple[str, ...]
     exclude: tuple[str, ...]
     overwrite: Literal["replace", "update"] | None
+    wishes: Wishes
+
+    keys: frozenset[str] | None = None
+    """Exactly these: those of a plan file."""
+
+    @classmethod
+    def of(cls, file: Approved, wishes: Wishes) -> Self:
+        """What a plan file asks; ``wishes`` can raise the brakes."""
+        plan = file.plan
+        fixed = replace(wishes, prune=plan.options.prune, on_drift=plan.options.on_drift)
+        return cls(
+            file.start, None, plan.options.select, plan.options.exclude, plan.options.overwrite, fixed, plan.keys
+        )
 
     @property
     def selection(self) -> Selection:
         """The keys that are meant."""
         from wfsync.state.desired import Selection
 
-        return Selection(self.select, self.exclude)
+        return Selection(self.select, self.exclude, self.keys)
 
 
 @click.command()
 @directory_argument
 @environment_option
 @rev_option
+@repo_option
+@verify_options
 @selection_options
 @overwrite_option
+@brake_options
 @format_option("text", "json", "markdown")
 @output_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when something would change.")
@@ -76,6 +96,7 @@ def plan(
     select: tuple[str, ...],
     exclude: tuple[str, ...],
     overwrite: Literal["replace", "update"] | None,
+    wishes: Wishes,
     form: Form,
     outputs: tuple[str, ...],
     detailed_exitcode: bool,
@@ -88,10 +109,10 @@ def plan(
     """
     from wfsync.plan.guard import Consent
 
-    request = Request(directory, rev, select, exclude, overwrite)
+    request = Request(directory, rev, select, exclude, overwrite, wishes)
     with _planned(app, request, Consent()) as (session, workspace, planned):
         made = planned.plan
-        data = None if plan_to is None else plan_file(session, workspace, made, directory, request.selection)
+        data = None if plan_to is None else plan_file(session, workspace, planned, directory, request.selection)
     if plan_to is not None and data is not None:
         write_plan_file(app, plan_to, data)
     _show(app, made, form, outputs)
@@ -102,8 +123,11 @@ def plan(
 @directory_or_plan_argument
 @environment_option
 @rev_option
+@repo_option
+@verify_options
 @selection_options
 @overwrite_option
+@brake_options
 @click.option("--force", is_flag=True, help="Consent to overwriting workflows that exist and differ.")
 @click.option(
     "--allow-running", is_flag=True, help="Consent to overwriting workflows with queued, running or waiting runs."
@@ -121,6 +145,7 @@ def apply(
     select: tuple[str, ...],
     exclude: tuple[str, ...],
     overwrite: Literal["replace", "update"] | None,
+    wishes: Wishes,
     force: bool,
     allow_running: bool,
     expect_digest: str | None,
@@ -130,7 +155,8 @@ def apply(
     """Make the database what the repository says, in one transaction.
 
     Creates what is missing. Workflows that exist and differ are overwritten with --force only; without it nothing at
-    all is written and they are listed (exit code 3). Workflows that no file names are left alone.
+    all is written and they are listed (exit code 3). Workflows that no file names are left alone, unless --prune is
+    given and wfsync itself created them from this source.
 
     With a PLANFILE that `plan --out` wrote, does exactly what was planned, with the options of that plan; only consent
     can be given. If a file or a row of the plan is another one since, nothing is written (exit code 3).
@@ -138,39 +164,53 @@ def apply(
     from wfsync.pipeline.applying import carry_out, require_consent
     from wfsync.plan.guard import Consent
 
-    request = Request(directory, rev, select, exclude, overwrite)
+    request = Request(directory, rev, select, exclude, overwrite, wishes)
     consent = Consent(force=force, allow_running=allow_running)
+    file = None
     if is_plan_file(directory):
         refuse_other_options(click.get_current_context())
-        making = pinned(app, directory, consent)
+        file = approved(app, directory)
+        app = file.app
+        making = file.unmoved(_planned(app, Request.of(file, wishes), consent, write=True, file=file))
     else:
         making = _planned(app, request, consent, write=True)
-    with making as (session, _, planned):
+    with making as (session, workspace, planned):
         require_consent(planned.plan, expect_digest)
-        outcome = carry_out(session.conn, session.layout, session.tenant, planned, app.apply_options(consent))
+        record = recording(app, workspace, command="apply")
+        options = app.apply_options(consent, record if file is None else file.noted(record))
+        outcome = carry_out(session.conn, session.layout, session.tenant, planned, options)
     show_outcome(app, outcome, form, outputs)
     return exit_codes.OK
 
 
 @contextmanager
 def _planned(
-    app: App, request: Request, consent: Consent, *, write: bool = False
+    app: App, request: Request, consent: Consent, *, write: bool = False, file: Approved | None = None
 ) -> Iterator[tuple[Session, Workspace, Planned]]:
-    """Load, connect, compare. Files are loaded in other processes while the database is read."""
+    """Load, connect, compare; with a plan ``file``, the same once more. Files are loaded in other processes while the
+    database is read.
+    """
     from wfsync.pipeline.planning import PlanOptions
     from wfsync.wiring import comparing
 
     @contextmanager
     def connect(loading: Loading) -> Iterator[Session]:
         target = app.target(request.directory, workspace)
+        if file is not None:
+            target = file.target(target)
         if write and app.must_create_tables(target):
             loading.finish()  # nothing is created for files that are wrong
         with app.session(target, for_write=write, upgrade=write) as session:
+            if file is not None:
+                file.check(session)
             yield session
 
-    workspace = app.workspace(request.directory, request.rev)
-    options = PlanOptions(request.overwrite or workspace.config.overwrite, consent, track=app.track)
-    with comparing(workspace, request.selection, options, connect) as (session, planned):
+    workspace = app.workspace(request.directory, request.rev) if file is None else file.workspace
+    beside = frozenset[str]() if file is None else file.beside
+    policies = app.policies(request.directory, workspace)
+    overwrite = request.overwrite or workspace.config.overwrite
+    options = PlanOptions(overwrite, consent, track=app.track, policies=policies)
+    with comparing(workspace, request.selection, options, connect, beside, request.wishes) as (session, planned):
         if workspace.config.registry is None:
             app.note_unchecked_dependencies()
         keep_plan(planned.plan)

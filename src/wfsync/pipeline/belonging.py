@@ -65,7 +65,8 @@ def stand(
         chosen=lambda key: key in about,
     )
     belonging = Belonging(owner, found, managed, live)
-    if not desired.by_key and desired.unselected and not any(key in about for key in belonging.ours):
+    is_exact = isinstance(about, Selection) and about.keys is not None  # a plan file may be empty
+    if not is_exact and not desired.by_key and desired.unselected and not any(key in about for key in belonging.ours):
         raise nothing_selected()
     return belonging
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from wfsync.bundle.field_policies import GIT_OWNS_ALL, Policies
 from wfsync.bundle.model import Json
 from wfsync.errors import Conflict, DatabaseError, InputError, Place, Problem
 from wfsync.pipeline.planning import Planned
@@ -14,12 +15,13 @@ from wfsync.plan.model import Plan, TargetRef
 from wfsync.plan.pinned import KeyKind, PinnedOptions, PinnedPlan, PinnedTarget, Seal, pin, pinned_source
 from wfsync.plan.pinned_file import SealedPlan, to_bytes
 from wfsync.plan.staleness import Now, moved, was_applied
-from wfsync.state.desired import DesiredState
 from wfsync.store.connection import Connection
 from wfsync.store.identity import DatabaseIdentity, read_identity
+from wfsync.store.layout import Tenant
 from wfsync.store.ledger.managed import hmac_key
+from wfsync.store.ledger.plans import applied_plan
 
-__all__ = ["Opened", "Setting", "open_pinned", "pin_plan", "plan_pinned", "restricted"]
+__all__ = ["Opened", "Setting", "missing_meanwhile", "open_pinned", "pin_plan", "require_unmoved"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,8 @@ class Setting:
     """DIR as it was typed."""
     source: str | None = None
     """Identity of repository and directory."""
-    policy: str | None = None
-    """Fingerprint of field policies and overlay."""
+    policies: Policies = GIT_OWNS_ALL
+    """What the target holds apart from what files say."""
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
 
@@ -75,11 +77,11 @@ def pin_plan(conn: Connection, plan: Plan, setting: Setting) -> bytes:
     return to_bytes(pin(plan, frame, seal), seal)
 
 
-def open_pinned(conn: Connection, sealed: SealedPlan, target: TargetRef) -> Opened:
-    """Make sure that ``sealed`` is whole, and that it is meant for this database, tenant and environment.
+def open_pinned(conn: Connection, sealed: SealedPlan, target: TargetRef, tenant: Tenant | None) -> Opened:
+    """Make sure that ``sealed`` is whole, meant for this database, tenant and environment, and not applied before.
 
-    Raises `Conflict` (``PLAN_TARGET_MISMATCH``) with everything that differs, `InputError` (``PLAN_FILE_INVALID``)
-    for a file that was edited.
+    Raises `Conflict` (``PLAN_TARGET_MISMATCH``) with everything that differs, or ``STALE_PLAN``; `InputError`
+    (``PLAN_FILE_INVALID``) for a file that was edited.
     """
     identity = read_identity(conn)
     claimed = sealed.plan
@@ -107,36 +109,40 @@ def open_pinned(conn: Connection, sealed: SealedPlan, target: TargetRef) -> Open
         faults.append(f"the environment is {target.environment or 'none'}, not {planned.environment or 'none'}")
     if faults:
         raise _mismatch(sealed, faults)
+    before = applied_plan(conn, tenant, plan.id)
+    if before is not None:
+        raise Conflict(
+            f"{sealed.label} was applied already, by {before.actor} at {before.at}",
+            code="STALE_PLAN",
+            hint="nothing was written: a plan is carried out once; look at a new plan",
+            details={"plan": plan.id, "apply": before.apply_id, "applied": True},
+        )
     return Opened(plan, sealed.label, seal)
 
 
-def plan_pinned(opened: Opened, setting: Setting, make: Callable[[], Planned]) -> Planned:
-    """Make the plan again, of the same keys (`restricted`) and options, and compare it with the pinned one.
+def require_unmoved(opened: Opened, setting: Setting, planned: Planned) -> None:
+    """Compare the plan that was made again (of the same keys, with the same options) with the pinned one.
 
     Raises `Conflict` (``STALE_PLAN``) with everything that moved: settings, files, rows. No consent overrides it.
     """
     changed = _changed_settings(opened, setting)
-    try:
-        planned = make()
-    except InputError as error:
-        errors = [problem for problem in error.problems if problem.is_error]
-        if not errors or any(problem.code != "MISSING_REFERENCE" for problem in errors):
-            raise
-        # When the plan was made everything that it calls was there
-        raise _stale(opened, [*changed, *errors]) from None
-    now = Now(planned.plan.changes, planned.desired.by_key, planned.live, opened.seal)
+    if any(problem.details["moved"] == "policy" for problem in changed):
+        raise _stale(opened, changed)  # under other policies no digest can be compared
+    now = Now(planned.plan.changes, planned.plan.kept, planned.desired.by_key, planned.live, opened.seal)
     problems = [*changed, *moved(opened.plan, now)]
     if problems:
         raise _stale(opened, problems, applied=was_applied(opened.plan, now))
-    return planned
 
 
-def restricted(desired: DesiredState, keys: Collection[str]) -> DesiredState:
-    """The part of ``desired`` that a pinned plan is about; none of it may be left."""
-    chosen = {key: item for key, item in desired.by_key.items() if key in keys}
-    rest = tuple(item for key, item in desired.by_key.items() if key not in chosen)
-    notes = tuple(note for note in desired.notes if note.key is None or note.key in chosen)
-    return replace(desired, by_key=chosen, unselected=(*desired.unselected, *rest), notes=notes)
+def missing_meanwhile(opened: Opened, error: InputError) -> Conflict | None:
+    """What ``error``, raised when the plan was made again, means for it: what it calls was there when it was made.
+
+    None when the error says that files are wrong.
+    """
+    errors = [problem for problem in error.problems if problem.is_error]
+    if not errors or any(problem.code != "MISSING_REFERENCE" for problem in errors):
+        return None
+    return _stale(opened, errors)
 
 
 def _any_key(conn: Connection, identity: DatabaseIdentity) -> tuple[KeyKind, bytes]:
@@ -174,7 +180,7 @@ def _options(plan: Plan, setting: Setting, seal: Seal) -> PinnedOptions:
         prune=plan.prune,
         on_drift=plan.on_drift,
         config=_of_config(setting, seal),
-        policy=_of_policy(setting, seal),
+        policy=_of_policies(setting, seal, {change.key for change in plan.changes}),
     )
 
 
@@ -182,8 +188,9 @@ def _of_config(setting: Setting, seal: Seal) -> str:
     return seal.of_value("config", setting.config)
 
 
-def _of_policy(setting: Setting, seal: Seal) -> str | None:
-    return None if setting.policy is None else seal.of_text("policy", setting.policy)
+def _of_policies(setting: Setting, seal: Seal, keys: Collection[str]) -> str:
+    """Of the policies for the plan's own keys: an overlay may change for others."""
+    return seal.of_value("policy", {key: setting.policies.fingerprint(key) for key in keys})
 
 
 def _changed_settings(opened: Opened, setting: Setting) -> list[Problem]:
@@ -191,7 +198,7 @@ def _changed_settings(opened: Opened, setting: Setting) -> list[Problem]:
     problems = []
     if then.config != _of_config(setting, opened.seal):
         problems.append(_moved("config", f"{setting.config_file} says something else", setting.config_file))
-    elif then.policy != _of_policy(setting, opened.seal):
+    if then.policy != _of_policies(setting, opened.seal, {change.key for change in opened.plan.changes}):
         problems.append(_moved("policy", "the field policies or the overlay in force are others"))
     source = opened.plan.source.identity
     if source is not None and setting.source is not None and source != setting.source and not _is_weak(source):

@@ -111,8 +111,8 @@ class PinnedOptions:
     on_drift: OnDrift = "overwrite"
     config: str = ""
     """Of what ``wfsync.yaml`` says, sealed; comments and layout do not count."""
-    policy: str | None = None
-    """Of the field policies and the overlay in force, sealed; None where there are none."""
+    policy: str = ""
+    """Of the field policies and the overlay in force for the keys of the plan, sealed."""
 
 
 @dataclass(frozen=True, slots=True)

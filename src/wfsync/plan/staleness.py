@@ -13,7 +13,7 @@ from typing import Final
 
 from wfsync.bundle.load import Desired
 from wfsync.errors import Place, Problem
-from wfsync.plan.change import Change
+from wfsync.plan.change import Change, Kept
 from wfsync.plan.pinned import PinnedChange, PinnedPlan, Seal
 from wfsync.plan.state import Live, LiveState
 
@@ -27,6 +27,8 @@ class Now:
     """Files, rows and the plan for them as they are at the moment of the apply."""
 
     changes: Sequence[Change]
+    kept: Sequence[Kept]
+    """What differs and is left alone now."""
     desired: Mapping[str, Desired]
     """By key, with final digests."""
     live: LiveState
@@ -44,11 +46,20 @@ def moved(pinned: PinnedPlan, now: Now) -> list[Problem]:
     """Every reason why ``pinned`` is not what an apply would do now; empty if it still is."""
     problems: list[Problem] = []
     consequences: list[Problem] = []
+    kept = {item.key: item for item in now.kept}
+    gone = {
+        change.workflow_id: change.key
+        for change in pinned.changes
+        if change.workflow_id is not None and now.live.keys_by_id.get(change.workflow_id) != change.key
+    }
     for planned, change in _pairs(pinned.changes, now.changes):
         if planned is None and change is not None:
             problems.append(_unplanned(change))
         elif planned is not None and not _is_same(planned, change, now.seal):
-            reasons = [*_of_file(planned, now), *_of_row(planned, now)]
+            if planned.key in kept:
+                problems.append(_stale(planned.key, "plan", f"is left alone now: {kept[planned.key].reason}"))
+                continue
+            reasons = [*_of_file(planned, now), *_of_row(planned, now, gone)]
             problems += reasons
             if not reasons:
                 (consequences if planned.action == "relink" else problems).append(_otherwise(planned, change))
@@ -122,7 +133,7 @@ def _of_file(planned: PinnedChange, now: Now) -> Iterator[Problem]:
             yield _stale(planned.key, "file", "its file was changed", item.file)
 
 
-def _of_row(planned: PinnedChange, now: Now) -> Iterator[Problem]:
+def _of_row(planned: PinnedChange, now: Now, gone: Mapping[str, str]) -> Iterator[Problem]:
     several = now.live.ambiguous.get(planned.key)
     row = _row(planned, now.live)
     if several is not None and planned.action != "relink":
@@ -138,7 +149,11 @@ def _of_row(planned: PinnedChange, now: Now) -> Iterator[Problem]:
     else:
         as_wanted = ": it is already what the plan makes of it" if now.is_wanted(planned) else ""
         if now.seal.of_workflow(planned.key, row.digest) != planned.before:
-            yield _by(row, "was changed meanwhile", as_wanted)
+            lost = sorted({call.target for call in row.calls if call.target in gone})
+            if lost:  # its own row may be as it was: digests name callees by key
+                yield _stale(row.key, "row", f"calls {', '.join(gone[target] for target in lost)}, which moved")
+            else:
+                yield _by(row, "was changed meanwhile", as_wanted)
         elif row.workflow_id != planned.workflow_id:
             yield _by(row, f"was deleted and created again meanwhile (workflow_id {row.workflow_id})", as_wanted)
 
