@@ -6,13 +6,15 @@ if the apply is; `Recorder.failed` runs after a rollback, as best it can. `renew
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from wfsync import __version__
 from wfsync.apply.actor import Actor
 from wfsync.apply.managing import forgotten, managed_equal, managed_written
+from wfsync.bundle.field_policies import Policies
 from wfsync.errors import CommitUnknown, WfsyncError
 from wfsync.plan.change import Change
 from wfsync.plan.managed import Managed, ManagedState
@@ -38,8 +40,8 @@ class Recording:
     """What an invocation knows of itself and its plan does not say."""
 
     actor: Actor
-    owner: Owner
-    """Whose the keys are that it writes."""
+    source: str
+    """Identity of the source; `wfsync.repo.identity`."""
     command: str = "apply"
     options: Mapping[str, Any] = field(default_factory=dict)
     """As they were given; JSON values, nothing secret."""
@@ -60,7 +62,17 @@ class Recorder:
     live: LiveState
     managed: ManagedState
     """As the plan saw it."""
+    owner: Owner
+    """Whose the keys are that are written."""
     recording: Recording
+
+    @classmethod
+    def of(
+        cls, plan: Plan, desired: DesiredState, live: LiveState, managed: ManagedState, recording: Recording
+    ) -> Recorder:
+        """For one apply, with an id of its own; ``managed`` is what the plan saw."""
+        owner = Owner(recording.source, _policy_of(desired.policies))
+        return cls(str(uuid.uuid4()), plan, desired, live, managed, owner, recording)
 
     def before(self, conn: Connection, layout: InstanceLayout, tenant: Tenant | None, ids: Mapping[str, str]) -> None:
         """Write the apply's row and its changes with the rows as they are; ``ids`` are those that keys will have.
@@ -100,11 +112,10 @@ class Recorder:
 
         Equal keys that somebody else has managed since the plan are left as they are now.
         """
-        recording = self.recording
         equal = {item.key: item for item in self._equal(self.managed.by_key)}
         written = {change.key for change in self.plan.changes if change.action in ("create", "overwrite")}
         current = read_managed_keys(conn, tenant, equal.keys() | written)
-        items = list(managed_written(self.plan.changes, ids, current, recording.owner, recording.holds))
+        items = list(managed_written(self.plan.changes, ids, current, self.owner, self.recording.holds))
         items += [
             item
             for key, item in equal.items()
@@ -113,8 +124,8 @@ class Recorder:
         write_managed(conn, tenant, items)
 
     def _equal(self, current: Mapping[str, Managed]) -> list[Managed]:
-        recording = self.recording
-        return list(managed_equal(self.desired.by_key, self.live.by_key, current, recording.owner, recording.holds))
+        holds = self.recording.holds
+        return list(managed_equal(self.desired.by_key, self.live.by_key, current, self.owner, holds))
 
     def _row(self, outcome: Literal["applied", "failed"], seconds: float) -> AppliedRow:
         plan, recording = self.plan, self.recording
@@ -126,7 +137,7 @@ class Recorder:
             actor=recording.actor.name,
             actor_origin=recording.actor.origin,
             run_url=recording.actor.run_url,
-            source=recording.owner.source,
+            source=recording.source,
             branch=plan.source.branch,
             commit=plan.source.commit,
             dirty=plan.source.dirty,
@@ -143,6 +154,14 @@ class Recorder:
             wfsync=__version__,
             seconds=round(seconds, 3),
         )
+
+
+def _policy_of(policies: Policies) -> Callable[[str], str]:
+    """`Policies.fingerprint`, made once where every key has the same."""
+    if policies.overlay:
+        return policies.fingerprint
+    fingerprint = policies.fingerprint("")
+    return lambda _key: fingerprint
 
 
 def _change_row(position: int, change: Change, ids: Mapping[str, str]) -> ChangeRow:

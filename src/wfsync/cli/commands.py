@@ -11,6 +11,7 @@ from wfsync.cli.completion import completion
 from wfsync.cli.database import db
 from wfsync.cli.exporting import export
 from wfsync.cli.fmt import fmt
+from wfsync.cli.history import history, show
 from wfsync.cli.importing import import_
 from wfsync.cli.inspecting import diff, refs
 from wfsync.cli.reconcile import apply, plan
@@ -32,6 +33,8 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     import_,
     diff,
     refs,
+    history,
+    show,
     db,
     schema,
     explain,

@@ -55,19 +55,21 @@ def status(app: App, directory: Path | None, form: Literal["text", "json"]) -> N
 @environment_option
 @pass_app
 def upgrade(app: App, directory: Path | None) -> None:
-    """Create or migrate wfsync's own tables in the database.
+    """Create or migrate wfsync's own tables in the database, and the ledger.
 
-    An existing instance, whose tables somebody else made, needs no upgrade and gets none.
+    An existing instance, whose tables somebody else made, keeps them as they are and gets only the ledger: the schema
+    wfsync, in which apply remembers what it did and whose each workflow is.
     """
-    from wfsync.store.connection import connect
-    from wfsync.store.migrate import upgrade as migrate
+    from wfsync.pipeline.databases import upgrade as upgrade_database
 
     target = app.target(directory)
-    with connect(target, lock_timeout=app.lock_timeout) as conn:
-        applied = migrate(conn, lock_timeout=app.lock_timeout)
-    for name in applied:
+    done = upgrade_database(target, app.lock_timeout)
+    for name in done.tables:
         app.info(f"applied {name}")
-    app.result(f"Upgraded {target.display()}: {len(applied)} migrations applied.")
+    for name in done.ledger:
+        app.info(f"applied {name} of the ledger")
+    app.problems(done.problems)
+    app.result(f"Upgraded {target.display()}: {len(done.tables) + len(done.ledger)} migrations applied.")
 
 
 @db.command()

@@ -10,8 +10,10 @@ import click
 from wfsync.cli.context import App, pass_app
 from wfsync.cli.options import environment_option, format_option, keep_plan, output_option, overwrite_option
 from wfsync.cli.reconcile import Form, show_outcome
+from wfsync.cli.recording import recording
 
 if TYPE_CHECKING:
+    from wfsync.bundle.field_policies import Policies
     from wfsync.bundle.load import LoadOptions
     from wfsync.wiring import Workspace
 
@@ -54,6 +56,9 @@ def import_(
       wfsync import workflow-bundle.json
       curl … | wfsync import --force -
     """
+    from dataclasses import replace
+
+    from wfsync.bundle.overlay import NO_OVERLAY
     from wfsync.pipeline.applying import carry_out, require_consent
     from wfsync.pipeline.planning import PlanOptions, make_plan
     from wfsync.plan.guard import Consent
@@ -63,7 +68,9 @@ def import_(
     workspace = app.workspace_or_none()
     consent = Consent(force=force, allow_running=allow_running, create_only=True)
     documents = read_bundles(files, sys.stdin.buffer, max_size * _MIB)
-    desired = from_documents(documents, _options(workspace, max_size * _MIB))
+    # Whose a field is holds for every write; an overlay is the repository's, and these files need not be of it
+    policies = replace(app.policies(None, workspace), overlay=NO_OVERLAY)
+    desired = from_documents(documents, _options(workspace, max_size * _MIB, policies))
     mode = overwrite or (workspace.config.overwrite if workspace is not None else "replace")
     target = app.target()
     with app.session(target, for_write=True, upgrade=True) as session:
@@ -73,19 +80,20 @@ def import_(
             session.tenant,
             lambda: desired,
             session.reference(),
-            PlanOptions(mode, consent, track=app.track),
+            PlanOptions(mode, consent, track=app.track, policies=policies),
         )
         keep_plan(planned.plan)
         if workspace is None or workspace.config.registry is None:
             app.note_unchecked_dependencies()
         require_consent(planned.plan)
-        outcome = carry_out(session.conn, session.layout, session.tenant, planned, app.apply_options(consent))
+        options = app.apply_options(consent, recording(app, workspace, command="import", manages=False))
+        outcome = carry_out(session.conn, session.layout, session.tenant, planned, options)
     show_outcome(app, outcome, form, outputs)
 
 
-def _options(workspace: Workspace | None, limit: int) -> LoadOptions:
+def _options(workspace: Workspace | None, limit: int, policies: Policies) -> LoadOptions:
     from wfsync.bundle.load import LoadOptions
 
     registry = workspace.registry() if workspace is not None else None
     # bundle.md: import always warns of unsound published definitions, because real instances hold them
-    return LoadOptions(definitions="warn", many=True, max_bytes=limit, registry=registry)
+    return LoadOptions(definitions="warn", many=True, max_bytes=limit, registry=registry, policies=policies)

@@ -32,6 +32,9 @@ _CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 1
 @click.option("--database", metavar="URL", help="PostgreSQL to use: a URL or libpq's key=value form.")
 @click.option("--tenant", metavar="ID", help="Whose workflows are meant, where the instance has tenants.")
 @click.option(
+    "--actor", metavar="NAME", help="Who applies, for the ledger. Default: WFSYNC_ACTOR, CI's variables, the user."
+)
+@click.option(
     "--lock-timeout",
     metavar="SECONDS",
     type=click.FloatRange(min=0, min_open=True, max=86_400),
@@ -51,6 +54,7 @@ def cli(
     env: str | None,
     database: str | None,
     tenant: str | None,
+    actor: str | None,
     lock_timeout: float,
     quiet: bool,
     verbose: int,
@@ -64,7 +68,17 @@ def cli(
     """
     signals: Signals = context.meta[IN_CONTEXT]
     context.obj = App(
-        config, database, tenant, lock_timeout, quiet, verbose, no_color, log_format, env=env, on_commit=signals.commit
+        config,
+        database,
+        tenant,
+        lock_timeout,
+        quiet,
+        verbose,
+        no_color,
+        log_format,
+        env=env,
+        actor=actor,
+        on_commit=signals.commit,
     )
 
 

@@ -42,6 +42,15 @@ def _facts(status: DatabaseStatus) -> JsonObject:
             "Row security": "active" if layout.row_security_active else "no",
             "Pending migrations": ", ".join(status.pending) or "none",
         }
+    ledger = status.ledger
+    if ledger is not None:
+        facts |= {
+            "Ledger": ledger.state,
+            "Ledger version": ledger.version,
+            "Ledger applies": ledger.applies,
+            "Ledger managed": ledger.managed,
+        }
+    if layout is not None:
         facts["Problems"] = "; ".join(layout.problems) or None
         facts["Notes"] = "; ".join(layout.notes) or None
     return facts

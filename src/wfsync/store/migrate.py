@@ -68,10 +68,10 @@ def pending(conn: Connection) -> tuple[str, ...]:
 def upgrade(conn: Connection, *, lock_timeout: float = LOCK_TIMEOUT) -> tuple[str, ...]:
     """Create or migrate wfsync's own tables; the names of what was applied, none if all was there.
 
-    One transaction under an advisory lock: two at once do the work once. Raises `DatabaseError`: ``FOREIGN_INSTANCE``
-    (tables that wfsync did not make need no upgrade), ``SCHEMA_TOO_NEW`` (a newer wfsync was here),
-    ``MIGRATION_MISMATCH`` (an applied migration is not the one that we know), ``PERMISSION_DENIED``,
-    ``READ_ONLY_SERVER``; `LockTimeout` if another upgrade takes longer than ``lock_timeout`` seconds.
+    One transaction under an advisory lock: two at once do the work once. Tables that wfsync did not make are left
+    alone. Raises `DatabaseError`: ``SCHEMA_TOO_NEW`` (a newer wfsync was here), ``MIGRATION_MISMATCH`` (an applied
+    migration is not the one that we know), ``PERMISSION_DENIED``, ``READ_ONLY_SERVER``; `LockTimeout` if another
+    upgrade takes longer than ``lock_timeout`` seconds.
     """
     with write_transaction(conn, lock_timeout), translate(target_of(conn), "upgrading the tables"):
         conn.execute("SELECT pg_catalog.pg_advisory_xact_lock(%s)", [lock_key("migrate")])
@@ -80,13 +80,7 @@ def upgrade(conn: Connection, *, lock_timeout: float = LOCK_TIMEOUT) -> tuple[st
             return _create(conn)
         schema = _own_schema(layout)
         if schema is None:
-            raise DatabaseError(
-                f"the tables in {place(target_of(conn))} (layout {layout.name}) were not made by wfsync;"
-                " there is nothing to upgrade",
-                code="FOREIGN_INSTANCE",
-                hint="Use plan, apply and export as they are: wfsync adapts to this layout.",
-                details={"layout": layout.name},
-            )
+            return ()
         missing = _missing(conn, schema)
         for migration in missing:
             _run(conn, schema, migration.sql)

@@ -182,10 +182,36 @@ DATABASES: Final = Chapter(
             "Read the message.",
         ),
         Explanation(
-            "FOREIGN_INSTANCE",
+            "LEDGER_UNAVAILABLE",
+            0,
+            "The ledger cannot be written: this role may neither create it nor use it as it is. What was asked for is"
+            " done all the same, but it is not recorded, cannot be rolled back, and later changes in the database cannot"
+            " be told from those in git.",
+            "Let the owner of the database run the statements that the hint names; docs/ledger.md explains them.",
+        ),
+        Explanation(
+            "LEDGER_TOO_NEW",
             1,
-            "The tables belong to another program, so wfsync does not migrate them.",
-            "Use plan, apply and export as they are: wfsync adapts to this layout.",
+            "A newer wfsync has migrated the ledger. Nothing was written.",
+            "Upgrade wfsync. Commands that only read work.",
+        ),
+        Explanation(
+            "NO_LEDGER",
+            1,
+            "The database has no ledger yet, or this role may not read it.",
+            "The first apply or `wfsync db upgrade` creates it; `wfsync db status` says what there is.",
+        ),
+        Explanation(
+            "UNKNOWN_APPLY",
+            1,
+            "The ledger has no apply of that id. It may have been thinned out, or be another tenant's.",
+            "Take an id from `wfsync history`, the beginning of one, or say `last`.",
+        ),
+        Explanation(
+            "AMBIGUOUS_APPLY",
+            1,
+            "Several applies have ids that begin like this.",
+            "Give more of the id.",
         ),
         Explanation(
             "SCHEMA_TOO_NEW",
