@@ -290,6 +290,14 @@ class TestOverlays:
         laid.lay("b: { failureRateThreshold: 0.555 }\n")
         assert "overlays/staging.yaml:1:28" in laid.work.fails(1, "-e", "staging", "plan").stderr
 
+    def test_validate_checks_the_overlays_of_all_environments(self, laid: Overlaid) -> None:
+        laid.work.ok("validate")
+        laid.lay("a: { isPaused: 'yes' }\n")
+        result = laid.work.fails(1, "validate")
+        assert "overlays/staging.yaml:1:16: error INVALID_OVERLAY" in result.stdout
+        (laid.work.folder / "overlays/staging.yaml").unlink()
+        assert "OVERLAY_MISSING" in laid.work.fails(1, "validate").stdout
+
     def test_a_missing_overlay_is_an_error_also_for_an_export(self, laid: Overlaid) -> None:
         (laid.work.folder / "overlays/staging.yaml").unlink()
         for command in (("plan",), ("export", "--all"), ("diff", "a")):
