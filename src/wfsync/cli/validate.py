@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["validate"]
 
-Form = Literal["text", "json", "github"]
+Form = Literal["text", "json", "github", "junit"]
 
 _NOTES_SHOWN: Final = 3
 
@@ -32,7 +31,7 @@ _NOTES_SHOWN: Final = 3
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path())
 @rev_option
 @repo_option
-@format_option("text", "json", "github")
+@format_option("text", "json", "github", "junit")
 @pass_app
 def validate(app: App, paths: tuple[str, ...], rev: str | None, form: Form) -> int:
     """Check workflow files without a database; exits with 1 when there is an error.
@@ -40,9 +39,10 @@ def validate(app: App, paths: tuple[str, ...], rev: str | None, form: Form) -> i
     PATH is a file or a folder; without one, all bundles of the repository around the working directory are checked.
     Every fault of every file is named in one run, with file, line, column and JSON pointer: syntax, schema, rules,
     definitions, keys that stand twice, calls of versions that a workflow does not have, and, where wfsync.yaml names a
-    registry, what the instance lacks. `wfsync explain CODE` says what a code means.
+    registry, what the instance lacks. Overlays of environments are checked as well. `wfsync explain CODE` says what a
+    code means.
 
-    --format github annotates the lines of a pull request.
+    --format github annotates the lines of a pull request; --format junit writes test results for CI, a case a file.
 
     \b
     Example:
@@ -66,15 +66,21 @@ def validate(app: App, paths: tuple[str, ...], rev: str | None, form: Form) -> i
 
 
 def _options(part: Part) -> tuple[LoadOptions, tuple[Problem, ...]]:
-    """The rules for one part; a registry that is wrong is a fault beside those of the files."""
+    """The rules for one part; a registry or an overlay that is wrong is a fault beside those of the files."""
     from wfsync.cli.paths import as_problems
     from wfsync.errors import WfsyncError
 
+    faults = []
+    for environment in part.workspace.config.environments.values():
+        try:
+            part.workspace.overlay(environment)
+        except WfsyncError as error:
+            faults += [problem for problem in as_problems(error) if problem not in faults]
     try:
-        return part.workspace.load_options(), ()
+        return part.workspace.load_options(), tuple(faults)
     except WfsyncError as error:
         without = replace(part.workspace, config=replace(part.workspace.config, registry=None))
-        return without.load_options(), as_problems(error)
+        return without.load_options(), (*faults, *as_problems(error))
 
 
 def _show(app: App, validation: Validation, form: Form) -> None:
@@ -85,11 +91,16 @@ def _show(app: App, validation: Validation, form: Form) -> None:
         app.result(validation_json(files, problems))
     elif form == "text":
         app.result(validation_text(files, problems, shown=_shown(app, problems), color=app.color))
+    elif form == "junit":
+        from wfsync.render.junit import validation_junit
+
+        app.result(validation_junit(validation.names, _shown(app, problems)))
     else:
+        from wfsync.cli.checkout import from_checkout
         from wfsync.render.problems import problems_github
 
         # stdout holds workflow commands and nothing else
-        annotations = problems_github(map(_from_checkout, _shown(app, problems)))
+        annotations = problems_github(map(from_checkout, _shown(app, problems)))
         if annotations:
             app.result(annotations)
         app.info(summary_line(files, problems))
@@ -117,12 +128,3 @@ def _omitted(code: str, count: int) -> Problem:
     from wfsync.errors import Problem
 
     return Problem(code=code, severity="note", message=f"{count} more of these notes; `wfsync -v validate` shows them")
-
-
-def _from_checkout(problem: Problem) -> Problem:
-    """``problem`` with its file as GitHub knows it: relative to the checkout, wherever the command was started."""
-    checkout = os.environ.get("GITHUB_WORKSPACE")
-    if not checkout or problem.place is None:
-        return problem
-    file = os.path.relpath(problem.place.file, checkout)
-    return problem if file.startswith("../") else replace(problem, place=replace(problem.place, file=file))
