@@ -22,9 +22,11 @@ from wfsync.cli.options import (
     rev_option,
     selection_options,
 )
+from wfsync.cli.recording import recording
 from wfsync.cli.remote_options import repo_option, verify_options
 
 if TYPE_CHECKING:
+    from wfsync.apply.execute import ApplyOptions
     from wfsync.daemon.bell import Bell
     from wfsync.daemon.metrics import Metrics
     from wfsync.daemon.reconciler import Setup, Switch
@@ -51,6 +53,7 @@ class Request:
     exclude: tuple[str, ...]
     overwrite: Literal["replace", "update"] | None
     consent: Consent
+    allow_rewind: bool
 
 
 @click.command()
@@ -64,6 +67,11 @@ class Request:
 @click.option("--force", is_flag=True, help="Consent to overwriting workflows that exist and differ.")
 @click.option(
     "--allow-running", is_flag=True, help="Consent to overwriting workflows with queued, running or waiting runs."
+)
+@click.option(
+    "--allow-rewind",
+    is_flag=True,
+    help="Consent to a commit that is older than the last applied one, or not on its line.",
 )
 @click.option(
     "--interval",
@@ -104,6 +112,7 @@ def watch(
     overwrite: Literal["replace", "update"] | None,
     force: bool,
     allow_running: bool,
+    allow_rewind: bool,
     interval: float,
     max_backoff: float,
     once: bool,
@@ -129,7 +138,7 @@ def watch(
 
     signals: Signals = click.get_current_context().meta[IN_CONTEXT]
     consent = Consent(force=force, allow_running=allow_running)
-    request = Request(directory, rev, select, exclude, overwrite, consent)
+    request = Request(directory, rev, select, exclude, overwrite, consent, allow_rewind)
     bell, switch, told = Bell(), Switch(), _Told(app)
     reconciler = Reconciler(_setup(app, request, switch, signals))
     loop = Loop(reconciler.sync, bell, Pace(interval, max_backoff), told, signals.rest)
@@ -161,9 +170,13 @@ def _setup(app: App, request: Request, switch: Switch, signals: Signals) -> Setu
         return found
 
     def plan_options(workspace: Workspace) -> PlanOptions:
-        policies = app.policies(request.directory, workspace)
         overwrite = request.overwrite or workspace.config.overwrite
+        policies = app.policies(request.directory, workspace)
         return PlanOptions(overwrite, request.consent, details=False, policies=policies)
+
+    def apply_options(workspace: Workspace) -> ApplyOptions:
+        options = app.apply_options(request.consent, recording(app, workspace, command="watch"))
+        return replace(options, track=untracked)
 
     def interrupted() -> None:
         if signals.received is not None:
@@ -175,7 +188,8 @@ def _setup(app: App, request: Request, switch: Switch, signals: Signals) -> Setu
         lambda target: app.session(target, for_write=True, upgrade=True),
         Selection(request.select, request.exclude),
         plan_options,
-        replace(app.apply_options(request.consent), track=untracked),
+        apply_options,
+        request.allow_rewind,
         switch,
         interrupted,
     )

@@ -26,11 +26,8 @@ def level(report: Report) -> Literal["info", "warning", "error"]:
 
 def new_problems(report: Report, before: Report | None) -> tuple[Problem, ...]:
     """What is wrong, unless the sync before said the same."""
-    if report.error is None or not report.error.problems:
-        return ()
-    if before is not None and before.error is not None and before.error.problems == report.error.problems:
-        return ()
-    return report.error.problems[:_MOST_PROBLEMS]
+    known = () if before is None else before.problems
+    return () if known == report.problems else report.problems[:_MOST_PROBLEMS]
 
 
 def sync_line(report: Report, pause: float) -> str:
@@ -77,5 +74,4 @@ def sync_object(report: Report, pause: float, problems: tuple[Problem, ...]) -> 
         found["held"] = report.held
     if report.error is not None:
         found |= {"code": report.error.code, "message": report.error.message, "hint": report.error.hint}
-        found["problems"] = [problem_value(problem) for problem in problems]
-    return found
+    return found | {"problems": [problem_value(problem) for problem in problems]}

@@ -13,7 +13,8 @@ from typing import Any, Final
 from wfsync.apply.execute import ApplyOptions
 from wfsync.apply.outcome import Outcome
 from wfsync.daemon.report import Report, Status, status_of
-from wfsync.errors import DatabaseError, RepositoryError, WfsyncError
+from wfsync.daemon.rewind import check_rewind, last_applied
+from wfsync.errors import DatabaseError, Problem, RepositoryError, WfsyncError
 from wfsync.pipeline.applying import carry_out, require_consent
 from wfsync.pipeline.planning import Planned, PlanOptions
 from wfsync.plan.model import Plan
@@ -46,7 +47,9 @@ class Setup:
     """A session to write on; creates the tables of the embedded server."""
     selection: Selection
     plan_options: Callable[[Workspace], PlanOptions]
-    apply_options: ApplyOptions
+    apply_options: Callable[[Workspace], ApplyOptions]
+    allow_rewind: bool = False
+    """A commit may be older than the last applied one, or not on its line."""
     switch: Switch = field(default_factory=Switch)
     interrupted: Callable[[], None] = lambda: None
     """Raises when a signal has ended the process's work, and code in between turned that into another error."""
@@ -63,8 +66,8 @@ class _Facts:
 
     commit: str | None = None
     plan: Plan | None = None
-    suspended: bool = False
     outcome: Outcome | None = None
+    notes: tuple[Problem, ...] = ()
 
 
 class Reconciler:
@@ -75,6 +78,8 @@ class Reconciler:
         self._stack = ExitStack()
         self._session: Session | None = None
         self._leader = False
+        self._last: str | None = None
+        """The last commit that this process has synced."""
 
     def sync(self, reason: str) -> Report:
         """Sync once. What raises is a signal, or a mistake on the command line (code ``USAGE``)."""
@@ -112,7 +117,6 @@ class Reconciler:
         if self._session is not None:
             self._take_lead(self._session)  # a standby looks no further
         workspace = self._setup.workspace()
-        facts.suspended = workspace.config.suspend
         options = self._setup.plan_options(workspace)
 
         def connect(loading: Loading) -> AbstractContextManager[Session]:
@@ -120,17 +124,28 @@ class Reconciler:
 
         with comparing(workspace, self._setup.selection, options, connect) as (session, planned):
             facts.plan, facts.commit = planned.plan, planned.plan.source.commit
-            if facts.suspended or self._setup.switch.suspended:
+            if workspace.config.suspend or self._setup.switch.suspended:
                 return "suspended"
-            return self._apply(session, planned, facts)
+            return self._apply(workspace, session, planned, facts)
 
-    def _apply(self, session: Session, planned: Planned, facts: _Facts) -> Status:
+    def _apply(self, workspace: Workspace, session: Session, planned: Planned, facts: _Facts) -> Status:
         require_consent(planned.plan)
+        self._refuse_rewind(workspace, session, facts)
         if not leads(session.conn, session.tenant):
             raise _StandBy  # a pooler gave the session to somebody else
-        outcome = carry_out(session.conn, session.layout, session.tenant, planned, self._setup.apply_options)
+        options = self._setup.apply_options(workspace)
+        outcome = carry_out(session.conn, session.layout, session.tenant, planned, options)
         facts.outcome = outcome
+        facts.notes += outcome.notes
+        self._last = facts.commit
         return "applied" if outcome.applied else "in_sync"
+
+    def _refuse_rewind(self, workspace: Workspace, session: Session, facts: _Facts) -> None:
+        if facts.commit is None or facts.commit == self._last:
+            return
+        base = last_applied(session, workspace.identity) or self._last
+        note = check_rewind(workspace, facts.commit, base, allowed=self._setup.allow_rewind)
+        facts.notes += () if note is None else (note,)
 
     @contextmanager
     def _connected(self, target: Target, loading: Loading) -> Iterator[Session]:
@@ -163,19 +178,6 @@ class Reconciler:
             self.close()
 
     def _report(self, status: Status, error: WfsyncError | None, facts: _Facts, reason: str, seconds: float) -> Report:
-        plan, outcome = facts.plan, facts.outcome
-        written: Counter[str] = Counter()
-        if outcome is not None:
-            written.update(_ACTIONS[applied.action] for applied in outcome.applied)
-        known: dict[str, Any] = {}
-        if plan is not None:
-            changes = Counter(change.action for change in plan.changes)
-            known = {
-                "commit": facts.commit,
-                "pending": {} if outcome is not None else dict(changes),
-                "written": dict(written),
-                "unchanged": plan.unchanged,
-            }
         return Report(
             status=status,
             at=self._setup.clock(),
@@ -183,8 +185,30 @@ class Reconciler:
             leader=self._leader,
             reason=reason,
             error=error,
-            **known,
+            **_found_out(facts),
         )
+
+
+def _found_out(facts: _Facts) -> dict[str, Any]:
+    """The fields of a report that a comparison fills."""
+    plan, outcome = facts.plan, facts.outcome
+    if plan is None:
+        return {}
+    changes = Counter(change.action for change in plan.changes)
+    skipped = sum(1 for kept in plan.kept if kept.why == "skipped")
+    written = (
+        Counter(_ACTIONS[applied.action] for applied in outcome.applied) if outcome is not None else Counter[str]()
+    )
+    drifting = 0 if outcome is not None else sum(1 for change in plan.changes if change.drift)
+    return {
+        "commit": facts.commit,
+        "pending": dict(changes) if outcome is None else {},
+        "written": dict(written),
+        "unchanged": plan.unchanged,
+        "drifted": skipped + drifting,
+        "held": len(plan.kept) - skipped,
+        "notes": (*(w for w in plan.warnings if w.severity == "warning"), *facts.notes),
+    }
 
 
 def _unexpected(error: Exception) -> WfsyncError:

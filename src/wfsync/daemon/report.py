@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from wfsync.errors import CommitUnknown, Conflict, DatabaseError, Refused, RepositoryError, WfsyncError
+from wfsync.errors import CommitUnknown, Conflict, DatabaseError, Problem, Refused, RepositoryError, WfsyncError
 
 __all__ = ["ACTIONS", "STATUSES", "Report", "Status", "status_of"]
 
@@ -44,6 +44,8 @@ class Report:
     """Workflows that somebody changed in the database; None where nothing was compared."""
     held: int | None = None
     """Workflows that a rollback holds, likewise."""
+    notes: tuple[Problem, ...] = ()
+    """Warnings."""
     error: WfsyncError | None = None
     """Why it failed or was refused."""
 
@@ -51,6 +53,11 @@ class Report:
     def code(self) -> str | None:
         """The stable code of `error`."""
         return None if self.error is None else self.error.code
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Everything that is wrong, with the warnings."""
+        return (*(() if self.error is None else self.error.problems), *self.notes)
 
     @property
     def in_sync(self) -> bool | None:

@@ -222,3 +222,37 @@ def test_the_embedded_server_works_too(cli: CommandLine, tmp_path: Path) -> None
         assert json.loads(again.stderr.splitlines()[-1])["status"] == "in_sync"
     finally:
         cli("db", "stop", cwd=tmp_path)
+
+
+def test_an_older_or_diverged_commit_needs_consent(place: Make) -> None:
+    here = place()
+    first = here.push(bundle("a", description="one"))
+    second = here.push(bundle("a", description="two"))
+    watch = here.watch("--force")
+    assert watch.status("applied")["commit"] == second
+    here.work.git("reset", "-q", "--hard", first)
+    here.work.git("push", "-q", "--force", "origin", "main")
+    refused = watch.code("REWIND")
+    assert (refused["status"], refused["commit"]) == ("refused", first)
+    here.push(bundle("a", description="three"))
+    refused = watch.next(lambda s: s["commit"] == here.work.head(), "it sees the other line")
+    assert refused["code"] == "REWIND"
+    assert here.names() == {"a": "two"}
+    assert watch.end() == 143
+    assert here.once("--force").code == 4  # a new process knows it from the ledger
+    assert here.once("--force", "--allow-rewind").code == 0
+    assert here.names() == {"a": "three"}
+    assert here.once("--force").code == 0
+
+
+def test_applies_of_the_service_are_in_the_ledger(place: Make) -> None:
+    here = place()
+    commits = [here.push(bundle("a", description="one"))]
+    watch = here.watch("--force")
+    watch.status("applied")
+    commits.append(here.push(bundle("a", description="two")))
+    watch.status("applied")
+    assert here.applies() == [("applied", commit) for commit in commits]
+    with here.database.connect() as conn:
+        rows = conn.execute("SELECT DISTINCT command, source FROM wfsync.applies").fetchall()
+    assert rows == [("watch", "test/flows")]

@@ -32,8 +32,8 @@ class Script:
         self.reasons.append(reason)
         return self.reports[len(self.reasons) - 1]
 
-    def observe(self, one: Report, pause: float, failures: int) -> None:
-        self.told.append((one.status, pause, failures))
+    def observe(self, report: Report, pause: float, failures: int) -> None:
+        self.told.append((report.status, pause, failures))
 
     def stop(self) -> bool:
         return len(self.reasons) == len(self.reports)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from daemon_reports import report
 from wfsync.daemon.pace import Pace
+from wfsync.daemon.report import status_of
 from wfsync.errors import CommitUnknown, ConfigError, Conflict, DatabaseError, InputError, Refused, RepositoryError
 
 LOST = DatabaseError("gone", code="CONNECTION_LOST")
@@ -32,9 +33,9 @@ def test_a_short_interval_is_the_first_pause() -> None:
 
 def test_what_only_a_new_revision_changes_waits_for_the_interval() -> None:
     for error in (InputError("bad"), ConfigError("bad"), Refused("no"), Conflict("no")):
-        status = "refused" if isinstance(error, Refused | Conflict) else "failed"
-        assert not report(status, error).is_transient
-        assert Pace(60).pause(report(status, error), 0, 0.0) == 60
+        one = report(status_of(error), error)
+        assert not one.is_transient
+        assert Pace(60).pause(one, 0, 0.0) == 60
 
 
 def test_what_may_pass_by_itself() -> None:
