@@ -5,6 +5,8 @@
 PYTHON ?=
 # How many processes run the tests.
 WORKERS ?= 2
+# How many kills `make soak` makes; WFSYNC_SOAK_SEED repeats a run.
+CYCLES ?= 200
 # Options for `make bench`.
 BENCH ?=
 export PYTHON
@@ -12,7 +14,7 @@ export PYTHON
 bin := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-run demo test lint fmt bench docs lock clean
+.PHONY: help install install-run demo test lint fmt soak bench docs lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +40,9 @@ lint: install  ## ruff, mypy --strict, the import contract
 fmt: install  ## format the code and mend what ruff can mend
 	@$(bin)/python -m ruff check --fix-only .
 	@$(bin)/python -m ruff format .
+
+soak: install  ## kill -9 of `wfsync watch` at random points (CYCLES=200); nothing may be lost or half done
+	@WFSYNC_SOAK_CYCLES=$(CYCLES) $(bin)/python -m pytest -n 0 -q -s tests/integration/daemon/test_soak.py
 
 bench: install  ## speed and memory beside the floor measured in the same run (BENCH="--help" for options)
 	@$(bin)/python tests/bench $(BENCH)

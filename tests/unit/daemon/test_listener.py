@@ -138,9 +138,8 @@ def test_more_connections_than_are_served_are_hung_up_on(site: Site, monkeypatch
     monkeypatch.setattr(module, "_MOST", 3)
     first = [site.raw(b"") for _ in range(3)]
     try:
-        with site.raw(b"GET /healthz HTTP/1.0\r\n\r\n") as fourth:
-            with contextlib.suppress(ConnectionResetError):
-                assert fourth.recv(10) == b""
+        with site.raw(b"GET /healthz HTTP/1.0\r\n\r\n") as fourth, contextlib.suppress(ConnectionResetError):
+            assert fourth.recv(10) == b""
     finally:
         for one in first:
             one.close()
