@@ -185,8 +185,8 @@ DATABASES: Final = Chapter(
             "LEDGER_UNAVAILABLE",
             0,
             "The ledger cannot be written: this role may neither create it nor use it as it is. What was asked for is"
-            " done all the same, but it is not recorded, cannot be rolled back, and later changes in the database cannot"
-            " be told from those in git.",
+            " done all the same, but it is not recorded, cannot be rolled back, and later changes in the database"
+            " cannot be told from those in git.",
             "Let the owner of the database run the statements that the hint names; docs/ledger.md explains them.",
         ),
         Explanation(
