@@ -146,7 +146,9 @@ def shows_refusals(context: click.Context, error: WfsyncError) -> bool:
 
 
 def failure_document(context: click.Context, error: WfsyncError) -> str | None:
-    """The document of a command that failed: JSON when that was asked for, a refused plan in any form; else None."""
+    """The document of a command that failed: one for machines (JSON, JUnit, annotations) when that was
+    asked for, a refused plan in any form; else None.
+    """
     plan: Plan | None = context.meta.get(_PLAN)
     match context.meta.get(_FORMAT):
         case "json":
@@ -161,5 +163,16 @@ def failure_document(context: click.Context, error: WfsyncError) -> str | None:
             from wfsync.render.text import plan_text
 
             return plan_text(plan)
+        case "junit":
+            from wfsync.plan.codec import error_problems
+            from wfsync.render.junit import validation_junit
+
+            return validation_junit((), error_problems(error))
+        case "github":
+            from wfsync.cli.checkout import from_checkout
+            from wfsync.render.annotations import failure_annotations
+            from wfsync.render.problems import problems_github
+
+            return problems_github(map(from_checkout, failure_annotations(error)))
         case _:
             return None

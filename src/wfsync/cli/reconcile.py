@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Form", "apply", "plan", "show_outcome"]
 
 Form = Literal["text", "json", "markdown"]
+PlanForm = Literal["text", "json", "markdown", "github"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Request:
 @selection_options
 @overwrite_option
 @brake_options
-@format_option("text", "json", "markdown")
+@format_option("text", "json", "markdown", "github")
 @output_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when something would change.")
 @plan_file_option
@@ -97,7 +98,7 @@ def plan(
     exclude: tuple[str, ...],
     overwrite: Literal["replace", "update"] | None,
     wishes: Wishes,
-    form: Form,
+    form: PlanForm,
     outputs: tuple[str, ...],
     detailed_exitcode: bool,
     plan_to: Path | None,
@@ -106,6 +107,8 @@ def plan(
 
     Reads the bundles of DIR (default: the repository around the working directory) and compares them with the
     database. Exits with 0 also when apply would refuse, and names the refusal.
+
+    --format markdown is a comment for a pull request, --format github annotates its files.
     """
     from wfsync.plan.guard import Consent
 
@@ -217,15 +220,19 @@ def _planned(
         yield session, workspace, planned
 
 
-def _show(app: App, made: Plan, form: Form, outputs: tuple[str, ...]) -> None:
+def _show(app: App, made: Plan, form: PlanForm, outputs: tuple[str, ...]) -> None:
+    from wfsync.cli.checkout import from_checkout
+    from wfsync.render.annotations import plan_annotations
     from wfsync.render.json import plan_json
     from wfsync.render.markdown import plan_markdown
+    from wfsync.render.problems import problems_github
     from wfsync.render.text import plan_text
 
     forms = {
         "text": lambda: plan_text(made),
         "json": lambda: plan_json(made),
         "markdown": lambda: plan_markdown(made),
+        "github": lambda: problems_github(map(from_checkout, plan_annotations(made))),
     }
     write_outputs(outputs, form, forms)
     if form == "text":

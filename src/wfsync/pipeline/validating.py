@@ -38,6 +38,8 @@ class Validation:
     files: int
     problems: tuple[Problem, ...]
     """In the order of the files and of the places in them; what concerns no file comes last."""
+    names: tuple[str, ...] = ()
+    """Of the files that could be read, as problems name them."""
 
     def count(self, severity: str) -> int:
         """How many problems have ``severity``."""
@@ -51,14 +53,16 @@ def validate(parts: Iterable[tuple[Source, LoadOptions]], problems: Iterable[Pro
     """
     found = list(problems)
     files = 0
+    names: list[str] = []
     unchecked = False
     for source, options in parts:
         files += len(source.entries) + len({p.place for p in source.problems if p.is_error})
+        names.extend(entry.label for entry in source.entries)
         unchecked |= options.registry is None
         found.extend(_check(source, options))
     if unchecked and not any(p.is_error for p in found):
         found.append(_UNCHECKED)
-    return Validation(files, tuple(sorted(found, key=_position)))
+    return Validation(files, tuple(sorted(found, key=_position)), tuple(names))
 
 
 _UNCHECKED = Problem(

@@ -18,6 +18,7 @@ from wfsync.plan.model import Plan, Summary
 __all__ = [
     "PLAN_FORMAT_VERSION",
     "blocked_value",
+    "error_problems",
     "error_values",
     "failure_to_value",
     "field_change_value",
@@ -87,13 +88,15 @@ def failure_to_value(error: WfsyncError, warnings: Iterable[Problem] = ()) -> Js
     }
 
 
-def error_values(error: WfsyncError) -> list[JsonObject]:
+def error_problems(error: WfsyncError) -> list[Problem]:
     """Every fault behind ``error``, or the error itself where it lists none."""
-    faults = [problem_value(problem) for problem in error.problems if problem.is_error]
-    if faults:
-        return faults
-    problem = Problem(code=error.code, message=error.message, hint=error.hint, details=error.details)
-    return [problem_value(problem)]
+    faults = [problem for problem in error.problems if problem.is_error]
+    return faults or [Problem(code=error.code, message=error.message, hint=error.hint, details=error.details)]
+
+
+def error_values(error: WfsyncError) -> list[JsonObject]:
+    """`error_problems` as JSON values."""
+    return [problem_value(problem) for problem in error_problems(error)]
 
 
 def problem_value(problem: Problem) -> JsonObject:
