@@ -32,6 +32,9 @@ class Wishes:
     max_deletes: Limit | None = None
 
 
+NO_WISHES: Final = Wishes()
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What the file says."""

@@ -362,7 +362,7 @@ def owning(
     policy = workspace.config.policy
     if wishes.prune and workspace.is_part:
         raise ConfigError(
-            f"{workspace.directory} is not the whole of what {workspace.config_label} names: what is gone cannot be told",
+            f"{workspace.directory} is not the directory of {workspace.config_label}: what is gone cannot be told",
             code="USAGE",
             hint="run --prune without DIR, and choose keys with --select",
         )

@@ -1,0 +1,429 @@
+"""Drift, prune, brakes, other sources and renames, through the command line (spec: cli.md "Consent", issue 3)."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, Final
+
+import jsonschema
+import pytest
+
+from command_line import CommandLine, Result
+from corpus_edits import JsonObject
+from databases import Databases, LayoutName
+from small_bundles import bundle, call, set_state
+from workplace import Workplace
+
+SCHEMA: Final = json.loads((Path(__file__).parents[2] / "schemas/plan.v1.schema.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def place(cli: CommandLine, database: Databases, tmp_path: Path) -> Any:
+    """``place("A")``: a folder beside a database in a layout."""
+
+    def at(
+        layout: LayoutName = "wfsync", folder: str = "ours", settings: str = "source: example.org/ours\n"
+    ) -> Workplace:
+        path = tmp_path / folder
+        path.mkdir(exist_ok=True)
+        work = Workplace(cli, database(layout), path)
+        work.configure(settings)
+        return work
+
+    return at
+
+
+def beside(work: Workplace, name: str, settings: str) -> Workplace:
+    """Another repository for the same database."""
+    path = work.folder.parent / name
+    path.mkdir(exist_ok=True)
+    other = Workplace(work.cli, work.database, path)
+    other.configure(settings)
+    return other
+
+
+def edit_row(work: Workplace, key: str, text: str = "by hand") -> None:
+    """What somebody does in the instance's own user interface."""
+    work.rows(
+        "UPDATE workflow_definitions SET description = %s, updated_at = now(),"
+        " updated_by = '33333333-3333-4333-8333-333333333333' WHERE key = %s",
+        text,
+        key,
+    )
+
+
+def remove(work: Workplace, *keys: str) -> None:
+    for key in keys:
+        (work.folder / "workflows" / f"{key}.json").unlink()
+
+
+def renamed(original: JsonObject, key: str) -> JsonObject:
+    """The same workflow under another key, its ids left as they were."""
+    new = deepcopy(original)
+    new["workflows"][0]["key"] = key
+    return new
+
+
+def document(result: Result) -> JsonObject:
+    value: JsonObject = result.json()
+    jsonschema.validate(value, SCHEMA)
+    return value
+
+
+def plan(work: Workplace, *args: str) -> JsonObject:
+    return document(work.ok("plan", "--format", "json", *args))
+
+
+def refused(work: Workplace, code: int, *args: str) -> list[tuple[str, str | None]]:
+    """Codes and keys of a refused apply, which writes nothing."""
+    rows = work.everything()
+    found = document(work.fails(code, "apply", "--format", "json", *args))
+    assert work.everything() == rows
+    return [(error["code"], error["key"]) for error in found["errors"]]
+
+
+def keys(work: Workplace) -> list[str]:
+    return sorted(work.ids())
+
+
+# ------------------------------------------------------------------------------------------------------------ drift
+
+
+@pytest.mark.parametrize("layout", ["wfsync", "A", "B"])
+def test_what_somebody_changed_in_the_database_is_not_overwritten_unseen(place: Any, layout: LayoutName) -> None:
+    work = place(layout)
+    work.write(bundle("a"), bundle("b"), bundle("c"))
+    work.ok("apply")
+    edit_row(work, "a")
+    edit_row(work, "b")
+    work.write(bundle("b", [set_state("NEW")]), bundle("c", [set_state("NEW")]))
+    changes = {c["key"]: c for c in plan(work)["changes"]}
+    assert {k: (c["state"], c["drift"]) for k, c in changes.items()} == {
+        "a": ("database_changed", True),
+        "b": ("both_changed", True),
+        "c": ("git_changed", False),
+    }
+    assert changes["a"]["updated_by"] == "33333333-3333-4333-8333-333333333333"
+    text = work.ok("plan").stdout
+    assert "loses what 33333333-3333-4333-8333-333333333333 changed in the database at 20" in text
+    assert "! DRIFT: a: was changed in the database since the last apply" in text
+    assert "DRIFT" in work.ok("plan", "--format", "markdown").stdout
+    assert refused(work, 3, "--force") == [("DRIFT", "a"), ("DRIFT", "b")]
+    assert refused(work, 3) == [
+        ("WORKFLOW_KEY_CONFLICT", "a"), ("DRIFT", "a"), ("WORKFLOW_KEY_CONFLICT", "b"), ("DRIFT", "b"),
+        ("WORKFLOW_KEY_CONFLICT", "c"),
+    ]  # fmt: skip
+    work.ok("apply", "--force", "--select", "c")  # the safe part
+    done = work.ok("apply", "--force", "--on-drift", "overwrite").stdout
+    assert done.endswith("Applied: 0 created, 2 overwritten, 0 deleted, 0 relinked, 1 unchanged.\n")
+    assert plan(work)["summary"]["unchanged"] == 3
+
+
+def test_drift_can_be_left_alone(place: Any) -> None:
+    work = place()
+    work.write(bundle("a"), bundle("b"), bundle("c", [call("a")]))
+    work.ok("apply")
+    edit_row(work, "a", "kept")
+    work.write(bundle("a", [set_state("A")]), bundle("b", [set_state("B")]))
+    made = plan(work, "--on-drift", "skip")
+    assert [(c["key"], c["action"]) for c in made["changes"]] == [("b", "overwrite")]
+    assert [(k["key"], k["why"], k["state"]) for k in made["kept"]] == [("a", "skipped", "both_changed")]
+    assert made["summary"]["unchanged"] == 1
+    text = work.ok("apply", "--force", "--on-drift", "skip").stdout
+    assert "= a  skipped  changed in git, and in the database since the last apply (by 3333" in text
+    assert work.rows("SELECT description FROM workflow_definitions WHERE key = 'a'") == [{"description": "kept"}]
+    work.fails(3, "apply", "--force")
+
+
+def test_export_takes_drift_into_git(place: Any) -> None:
+    work = place()
+    work.write(bundle("a"))
+    work.ok("apply")
+    edit_row(work, "a")
+    work.ok("export", "a")
+    made = plan(work)
+    assert made["summary"] == {"create": 0, "overwrite": 0, "delete": 0, "relink": 0, "unchanged": 1}
+    work.ok("apply")  # which renews what is managed: the next change in git is none of the database's
+    work.write(bundle("a", [set_state("NEW")]))
+    assert [c["state"] for c in plan(work)["changes"]] == ["git_changed"]
+
+
+def test_the_embedded_database_is_somebodys_own(cli: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "workflows").mkdir()
+    work = Workplace(cli, None, tmp_path)  # type: ignore[arg-type]  # no database is named
+    work.configure()
+    work.write(bundle("a"))
+    try:
+        assert cli("apply", cwd=tmp_path).code == 0
+        address = cli("db", "url", cwd=tmp_path).stdout.strip()
+        import psycopg
+
+        with psycopg.connect(address, autocommit=True) as conn:
+            conn.execute("UPDATE workflow_definitions SET description = 'by hand'")
+        made = document(cli("plan", "--format", "json", cwd=tmp_path))
+        assert made["on_drift"] == "overwrite"
+        assert [c["drift"] for c in made["changes"]] == [True]
+        assert cli("apply", "--force", "--on-drift", "fail", cwd=tmp_path).code == 3
+        assert cli("apply", "--force", cwd=tmp_path).code == 0
+    finally:
+        cli("db", "stop", cwd=tmp_path)
+
+
+# ------------------------------------------------------------------------------------------------------------ prune
+
+
+@pytest.mark.parametrize("layout", ["wfsync", "A", "B-Citus"])
+@pytest.mark.parametrize("mode", ["replace", "update"])
+def test_prune_deletes_only_what_we_created(place: Any, layout: LayoutName, mode: str) -> None:
+    work = place(layout)
+    other = beside(work, "theirs", "source: example.org/theirs\n")
+    other.write(bundle("theirs"))
+    other.ok("apply")
+    work.write(bundle("foreign"), bundle("taken"))
+    work.ok("import", *sorted(map(str, (work.folder / "workflows").glob("*.json"))))
+    work.write(bundle("taken", [set_state("NEW")]), bundle("equal"), bundle("ours"), bundle("stays"))
+    remove(work, "foreign")
+    work.ok("import", str(work.folder / "workflows" / "equal.json"))
+    work.ok("apply", "--force", "--overwrite", mode)
+    remove(work, "taken", "equal", "ours")
+    assert plan(work)["summary"]["delete"] == 0
+    made = plan(work, "--prune")
+    assert [(c["key"], c["action"], c["state"]) for c in made["changes"]] == [
+        ("ours", "delete", "database_only_managed")
+    ]
+    assert made["prune"] is True
+    assert made["blocks"] == []
+    done = work.ok("apply", "--prune", "--overwrite", mode).stdout
+    assert "- ours  deleted, id " in done
+    assert done.endswith("Applied: 0 created, 0 overwritten, 1 deleted, 0 relinked, 1 unchanged.\n")
+    assert keys(work) == ["equal", "foreign", "stays", "taken", "theirs"]
+    assert plan(work, "--prune")["summary"]["delete"] == 0
+    work.write(bundle("ours"))
+    work.ok("apply")
+    assert "ours" in keys(work)
+
+
+def test_a_row_of_somebody_else_with_our_key_is_not_ours(place: Any) -> None:
+    work = place("A")
+    work.write(bundle("a"), bundle("b"))
+    work.ok("apply")
+    work.rows("UPDATE workflow_definitions SET workflow_id = gen_random_uuid() WHERE key = 'none'")
+    work.rows("DELETE FROM workflow_definitions WHERE key = 'a'")
+    file = work.folder / "workflows" / "a.json"
+    work.ok("import", str(file))  # another row, whatever it holds
+    remove(work, "a")
+    assert plan(work, "--prune")["summary"]["delete"] == 0
+    work.ok("apply", "--prune")
+    assert keys(work) == ["a", "b"]
+
+
+def test_prune_from_the_configuration_and_the_flag_against_it(place: Any) -> None:
+    work = place(settings="source: example.org/ours\npolicy: {prune: true}\n")
+    work.write(bundle("a"), bundle("b"))
+    work.ok("apply")
+    remove(work, "a")
+    assert plan(work)["summary"]["delete"] == 1
+    assert plan(work, "--no-prune")["summary"]["delete"] == 0
+    assert plan(work)["digest"] != plan(work, "--no-prune")["digest"]
+    work.fails(2, "plan", "--detailed-exitcode")
+    work.ok("apply")
+    assert keys(work) == ["b"]
+
+
+def test_selection_is_about_missing_keys_too(place: Any) -> None:
+    work = place()
+    work.write(bundle("a.1"), bundle("a.2"), bundle("b.1"))
+    work.ok("apply")
+    remove(work, "a.1", "b.1")
+    assert [c["key"] for c in plan(work, "--prune", "--select", "b.*")["changes"]] == ["b.1"]
+    assert [c["key"] for c in plan(work, "--prune", "--exclude", "b.*")["changes"]] == ["a.1"]
+    assert plan(work, "--prune", "--select", "a.2")["summary"]["delete"] == 0
+    assert "NOTHING_SELECTED" in work.fails(1, "plan", "--prune", "--select", "c.*").stderr
+    assert "NOTHING_SELECTED" in work.fails(1, "plan", "--select", "b.*").stderr
+
+
+def test_a_created_row_that_drifted_needs_consent(place: Any) -> None:
+    work = place()
+    work.write(bundle("a"), bundle("b"))
+    work.ok("apply")
+    edit_row(work, "a")
+    remove(work, "a")
+    assert refused(work, 3, "--prune") == [("DRIFT", "a")]
+    assert [k["why"] for k in plan(work, "--prune", "--on-drift", "skip")["kept"]] == ["skipped"]
+    work.ok("apply", "--prune", "--on-drift", "skip")
+    assert keys(work) == ["a", "b"]
+    work.ok("apply", "--prune", "--on-drift", "overwrite")
+    assert keys(work) == ["b"]
+
+
+def test_an_unsound_or_empty_repository_never_prunes(place: Any) -> None:
+    work = place()
+    work.write(bundle("a"), bundle("b"), bundle("c"))
+    work.ok("apply")
+    path = work.folder / "workflows" / "a.json"
+    text = path.read_bytes()
+    path.write_bytes(b"{")
+    remove(work, "b")
+    work.fails(1, "apply", "--prune")
+    path.unlink()
+    (work.folder / "workflows" / "a.JSON").write_bytes(text)
+    assert refused(work, 4, "--prune") == [("PRUNE_INCOMPLETE", None)]
+    (work.folder / "workflows" / "a.JSON").unlink()
+    remove(work, "c")
+    work.fails(1, "apply", "--prune")
+    assert keys(work) == ["a", "b", "c"]
+
+
+def test_a_part_of_the_directory_never_prunes(place: Any) -> None:
+    work = place(settings="source: example.org/ours\npolicy: {prune: true}\n")
+    work.write(bundle("a"))
+    work.write(bundle("b"), under="workflows/part")
+    work.ok("apply")
+    assert plan(work, "workflows/part")["summary"] == {
+        "create": 0,
+        "overwrite": 0,
+        "delete": 0,
+        "relink": 0,
+        "unchanged": 1,
+    }
+    assert "--prune" in work.fails(64, "plan", "--prune", "workflows/part").stderr
+    work.write(bundle("b", [set_state("NEW")]), under="workflows/part")
+    work.ok("apply", "--force", "workflows/part")  # the part is the same source as the whole
+    assert keys(work) == ["a", "b"]
+
+
+def test_runs_of_a_pruned_workflow_are_counted_and_block(place: Any) -> None:
+    work = place()
+    work.write(bundle("a"), bundle("b"))
+    work.ok("apply")
+    work.add_run(work.ids()["a"], "RUNNING")
+    work.add_run(work.ids()["a"], "SUCCEEDED")
+    remove(work, "a")
+    (change,) = plan(work, "--prune")["changes"]
+    assert {"table": "workflow_runs", "effect": "deleted", "rows": 2, "capped": False} in change["cascades"]
+    assert refused(work, 4, "--prune") == [("ACTIVE_RUNS", "a")]
+    work.ok("apply", "--prune", "--allow-running")
+    assert work.rows("SELECT * FROM workflow_runs") == []
+
+
+def test_a_workflow_that_is_still_called_stays_unless_its_callers_go_too(place: Any) -> None:
+    work = place()
+    work.write(bundle("callee"), bundle("caller", [call("callee")]), bundle("c"))
+    work.ok("apply")
+    remove(work, "callee")
+    assert refused(work, 4, "--prune") == [("STILL_CALLED", "callee")]
+    remove(work, "caller")
+    work.ok("apply", "--prune")
+    assert keys(work) == ["c"]
+
+
+def test_a_caller_that_stops_calling_in_the_same_apply_does_not_block(place: Any) -> None:
+    work = place()
+    work.write(bundle("callee"), bundle("caller", [call("callee")]))
+    work.ok("apply")
+    remove(work, "callee")
+    work.write(bundle("caller"))
+    work.ok("apply", "--prune", "--force")
+    assert keys(work) == ["caller"]
+
+
+# ----------------------------------------------------------------------------------------------------------- brakes
+
+
+def test_brakes_list_every_reason_and_the_safe_part_goes_on(place: Any) -> None:
+    work = place(settings='source: example.org/ours\npolicy: {protected: ["system.*"], max_changes: 4}\n')
+    work.write(*(bundle(f"a{n}") for n in range(4)))
+    work.ok("apply")
+    work.write(bundle("system.a"))
+    work.ok("apply")
+    remove(work, "a0", "a1", "a2", "a3", "system.a")
+    work.write(bundle("n"))
+    assert refused(work, 4, "--prune") == [("PROTECTED", "system.a"), ("MAX_CHANGES", None), ("MAX_DELETES", None)]
+    assert refused(work, 4, "--prune", "--max-changes", "90%", "--max-deletes", "4", "--exclude", "system.*") == [
+        ("MAX_CHANGES", None)
+    ]
+    text = work.ok("plan", "--prune").stdout
+    assert (
+        "! MAX_DELETES: 5 workflows would be deleted; the brake is at 3 (the larger of 3 and 30% of 5 managed" in text
+    )
+    work.ok("apply", "--prune", "--select", "a[012]")
+    assert keys(work) == ["a3", "system.a"]
+    work.ok("apply", "--prune", "--max-changes", "9", "--max-deletes", "100%", "--exclude", "system.*")
+    assert keys(work) == ["n", "system.a"]
+    work.write(bundle("system.a", [set_state("NEW")]))
+    assert refused(work, 4, "--force") == [("PROTECTED", "system.a")]
+
+
+def test_limits_are_checked_as_typed(place: Any) -> None:
+    work = place()
+    assert "neither a number" in work.fails(64, "plan", "--max-deletes", "many").stderr
+    assert "neither a number" in work.fails(64, "plan", "--max-changes", "101%").stderr
+
+
+# ---------------------------------------------------------------------------------------------------- other sources
+
+
+def test_what_another_source_manages_is_refused(place: Any) -> None:
+    work = place()
+    other = beside(work, "theirs", "source: example.org/theirs\n")
+    work.write(bundle("a"), bundle("b"))
+    work.ok("apply")
+    other.write(bundle("a", [set_state("THEIRS")]), bundle("b"), bundle("c"))
+    made = plan(other)
+    (change,) = [c for c in made["changes"] if c["key"] == "a"]
+    assert (change["state"], change["managed_by"]) == ("unmanaged_differs", "example.org/ours")
+    assert refused(other, 4, "--force") == [("MANAGED_ELSEWHERE", "a")]
+    other.ok("apply", "--select", "[bc]")
+    remove(other, "b")
+    remove(work, "b")
+    assert plan(other, "--prune")["summary"]["delete"] == 0
+    assert plan(work, "--prune")["summary"]["delete"] == 1
+
+
+def test_a_folder_is_a_weak_source(place: Any) -> None:
+    work = place(settings="")
+    work.write(bundle("a"))
+    work.ok("apply")
+    moved = beside(work, "moved", "")
+    moved.write(bundle("a", [set_state("NEW")]))
+    assert refused(moved, 3) == [("WORKFLOW_KEY_CONFLICT", "a"), ("MANAGED_ELSEWHERE", "a")]
+    moved.ok("apply", "--force")
+    remove(moved, "a")
+    moved.write(bundle("b"))
+    assert plan(moved, "--prune")["summary"]["delete"] == 0  # taken over is not created
+
+
+# ---------------------------------------------------------------------------------------------------------- renames
+
+
+@pytest.mark.parametrize("layout", ["wfsync", "A½"])
+def test_a_renamed_key_is_shown_as_such(place: Any, layout: LayoutName) -> None:
+    work = place(layout)
+    old = bundle("old", [set_state("SAME"), call("old")])
+    work.write(old, bundle("other"))
+    work.ok("apply")
+    remove(work, "old")
+    new = renamed(old, "new")
+    for definition in (new["workflows"][0]["draft"], *new["workflows"][0]["publishedVersions"]):
+        definition["definition"]["steps"][1]["workflowId"] = "new"
+    work.write(new)
+    (change,) = plan(work)["changes"]
+    assert (change["action"], change["reason"], change["renamed_from"]) == ("create", "renamed from old", "old")
+    created, deleted = plan(work, "--prune")["changes"]
+    assert (created["key"], created["renamed_from"]) == ("new", "old")
+    assert (deleted["key"], deleted["renamed_to"], deleted["reason"]) == ("old", "new", "renamed to new; gone from git")
+    assert "+ new  create     renamed from old" in work.ok("plan", "--prune").stdout
+    work.ok("apply", "--prune")
+    assert keys(work) == ["new", "other"]
+
+
+def test_the_id_in_a_file_tells_a_rename_too(place: Any) -> None:
+    work = place()
+    work.write(bundle("old"), bundle("other"))
+    work.ok("apply")
+    remove(work, "old")
+    work.write(bundle("new", [set_state("CHANGED")], identity=work.ids()["old"]), bundle("unlike"))
+    found = {c["key"]: c["renamed_from"] for c in plan(work)["changes"]}
+    assert found == {"new": "old", "unlike": None}
