@@ -209,8 +209,19 @@ class _Session:
         is_elsewhere = wanted.startswith("refs/") and not wanted.startswith(_MIRRORED)
         if is_elsewhere or (_FULL_ID.fullmatch(wanted) and not _has(path, wanted)):
             self._fetch_one(path, wanted, offer)
+        known = next(
+            (
+                offer.references[n]
+                for n in (f"refs/heads/{wanted}", f"refs/tags/{wanted}", wanted)
+                if n in offer.references
+            ),
+            offer.head if wanted == "HEAD" else None,
+        )
+        if known is not None:
+            self._require_complete(path, known)  # first: libgit2 reads a truncated object for ever
         fetched = self._resolve(path, wanted, offer)
-        self._require_complete(path, fetched.commit)
+        if fetched.commit != known:
+            self._require_complete(path, fetched.commit)
         return fetched
 
     def _resolve(self, path: str, wanted: str, offer: _Offer) -> Fetched:

@@ -20,7 +20,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -72,11 +72,11 @@ class CloneCache:
             if os.path.lexists(place):
                 os.rename(place, old)
             os.rename(new, place)
-            shutil.rmtree(old, ignore_errors=True)
+            _remove(old)
         except OSError as error:
             raise _unwritable(self.folder, error) from error
         finally:
-            shutil.rmtree(new, ignore_errors=True)
+            _remove(new)
 
 
 def open_cache(environ: Mapping[str, str], folder: str | Path | None = None) -> CloneCache:
@@ -162,7 +162,14 @@ def _remove_leftovers(folder: str, name: str) -> None:
     """What an interrupted clone left. Only who holds the lock makes any, so all that is there is abandoned."""
     for child in os.scandir(folder):
         if child.name.startswith((f"{name}.new-", f"{name}.old-")):
-            shutil.rmtree(child.path, ignore_errors=True)
+            _remove(child.path)
+
+
+def _remove(path: str) -> None:
+    """Remove a folder, or whatever stands in its place; what cannot go now goes another time."""
+    shutil.rmtree(path, ignore_errors=True)
+    with suppress(OSError):
+        os.unlink(path)  # noqa: PTH108 - as above
 
 
 def _unwritable(path: str, error: OSError) -> RepositoryError:

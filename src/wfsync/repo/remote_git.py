@@ -55,11 +55,13 @@ _SETTINGS: Final = (
     ("core.hooksPath", os.devnull),
     ("credential.interactive", "false"),
     ("fetch.recurseSubmodules", "false"),
+    ("fetch.unpackLimit", "1"),
     ("gc.autoDetach", "false"),
     ("gc.pruneExpire", "never"),
     ("maintenance.autoDetach", "false"),
 )
-"""Nothing runs on behind our back, and a commit that a branch has left stays known: rewinds are told by it."""
+"""Nothing runs on behind our back; a commit that a branch has left stays known: rewinds are told by it. Objects stay in
+packs, which are checked as a whole when they are opened."""
 
 _SLOW: Final = (("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", "60"))
 
