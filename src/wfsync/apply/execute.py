@@ -6,22 +6,18 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
 
+from wfsync.apply.evidence import leave_evidence
 from wfsync.apply.outcome import Applied, Outcome
 from wfsync.apply.precondition import Base, require_absent, require_base, require_no_runs, require_ownership
-from wfsync.apply.record import Recorder, Recording
+from wfsync.apply.record import Recording
+from wfsync.apply.work import Work
 from wfsync.bundle.canonical import compact_bytes, parse_exact
 from wfsync.bundle.model import Json
 from wfsync.bundle.references import plain_uuid, rewrite
-from wfsync.errors import DatabaseError
+from wfsync.errors import DatabaseError, Problem
 from wfsync.plan.change import Change
 from wfsync.plan.guard import Consent
-from wfsync.plan.managed import ManagedState
-from wfsync.plan.model import Plan
-from wfsync.plan.resolve import Resolution
-from wfsync.plan.state import LiveState
-from wfsync.state.desired import DesiredState
 from wfsync.state.flow import Flow
 from wfsync.state.progress import Track, untracked
 from wfsync.store import rewrite as rows
@@ -31,25 +27,7 @@ from wfsync.store.mapping import to_new
 from wfsync.store.reader import StoredWorkflow
 from wfsync.store.writer import NewWorkflow, insert, lock_definitions, lock_table_if_needed
 
-__all__ = ["ApplyOptions", "Work", "execute", "renew"]
-
-_UNMANAGED: Final = ManagedState()
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A plan with what it was made from: all that `execute` needs to carry it out."""
-
-    plan: Plan
-    desired: DesiredState
-    live: LiveState
-    resolution: Resolution
-    snapshot: str | None
-    """Of the transaction in which the plan was read."""
-    managed: ManagedState = _UNMANAGED
-    """What was managed when the plan was made."""
-    recorder: Recorder | None = None
-    """Writes the ledger in the same transaction; None where there is none to write."""
+__all__ = ["ApplyOptions", "execute", "renew"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +63,15 @@ def execute(
         raise
 
 
-def renew(
-    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, recorder: Recorder, options: ApplyOptions
-) -> None:
-    """What an apply without changes writes: keys that are in sync are managed from now on. No workflow is touched."""
+def renew(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, work: Work, options: ApplyOptions) -> None:
+    """What an apply without changes writes: keys that are in sync are managed from now on, and evidence is renewed. No
+    workflow is touched.
+    """
     with write_transaction(conn, options.lock_timeout, options.on_commit):
         advisory_lock(conn, layout, tenant)
-        recorder.renew(conn, tenant, {})
+        if work.recorder is not None:
+            work.recorder.renew(conn, tenant, {})
+        leave_evidence(conn, layout, tenant, work, _ids(work))
 
 
 def _execute(
@@ -125,8 +105,10 @@ def _execute(
             overwritten = _keeping(documents.updates(), locked.kept)
             updated = rows.update(conn, layout, tenant, options.track(map(_update, overwritten), "overwriting", None))
             rows.relink(conn, layout, tenant, _relinks(locked.relinked, moved))
+            notes = _restore(conn, layout, tenant, work, ids)
             if recorder is not None:
                 recorder.after(conn, tenant, ids, time.monotonic() - started)
+                leave_evidence(conn, layout, tenant, work, ids)
     except DatabaseError as error:
         if error.code == "CONSTRAINT_VIOLATION" and layout.key_is_unique:
             # Somebody without our lock inserted one of the keys, and committed after we had looked for it
@@ -138,6 +120,7 @@ def _execute(
         applied,
         inserted.versions + updated.versions_inserted + updated.versions_rewritten,
         time.monotonic() - started,
+        notes,
         apply_id=None if recorder is None else recorder.id,
     )
 
@@ -147,8 +130,19 @@ def _ids(work: Work) -> dict[str, str]:
     ids = {key: row.workflow_id for key, row in work.live.by_key.items()}
     for change in work.plan.changes:
         if change.action == "create" or (change.action == "overwrite" and work.plan.overwrite == "replace"):
-            ids[change.key] = str(uuid.uuid4())
+            former = None if work.restoring is None else work.restoring.ids.get(change.key)
+            ids[change.key] = former or str(uuid.uuid4())
     return ids
+
+
+def _restore(
+    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, work: Work, ids: Mapping[str, str]
+) -> tuple[Problem, ...]:
+    """What a rollback gives back beside content: warnings of what it could not."""
+    if work.restoring is None:
+        return ()
+    plan = work.plan
+    return work.restoring.restore(conn, layout, tenant, plan.changes, plan.overwrite, work.live, ids)
 
 
 def _moved(work: Work, ids: Mapping[str, str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ Every write of ours ends a hold; so does a file that says what the row says.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 
 from wfsync.bundle.load import Desired
 from wfsync.plan.change import Change
@@ -15,7 +16,7 @@ from wfsync.plan.managed import Managed, Origin
 from wfsync.plan.ownership import Owner
 from wfsync.plan.state import Live
 
-__all__ = ["forgotten", "managed_equal", "managed_written"]
+__all__ = ["forgotten", "managed_absent", "managed_equal", "managed_written"]
 
 
 def managed_written(
@@ -63,6 +64,19 @@ def managed_equal(
             yield Managed(key, owner.source, "adopted", row.workflow_id, row.digest, policy, held)
         elif (base.workflow_id, base.digest, base.policy, base.held) != (row.workflow_id, row.digest, policy, held):
             yield Managed(key, base.source, base.origin, row.workflow_id, row.digest, policy, held)
+
+
+def managed_absent(held: Mapping[str, str], current: Mapping[str, Managed], owner: Owner) -> Iterator[Managed]:
+    """What is managed of keys that a rollback holds and that have no row any more, so that no apply makes them again.
+
+    ``held`` are the digests of their files.
+    """
+    for key, digest in held.items():
+        base = current.get(key)
+        if base is None:
+            base = Managed(key, owner.source, "created", "", digest, owner.policy_of(key))
+        if base.source == owner.source and (base.held != digest or key not in current):
+            yield replace(base, held=digest)
 
 
 def forgotten(changes: Collection[Change]) -> frozenset[str]:

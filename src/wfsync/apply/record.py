@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from wfsync import __version__
 from wfsync.apply.actor import Actor
-from wfsync.apply.managing import forgotten, managed_equal, managed_written
+from wfsync.apply.managing import forgotten, managed_absent, managed_equal, managed_written
 from wfsync.bundle.field_policies import Policies
 from wfsync.errors import CommitUnknown, WfsyncError
 from wfsync.plan.change import Change
@@ -28,7 +28,7 @@ from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.ledger import managed as managed_rows
 from wfsync.store.ledger.applies import begin_record, finish_record, record_changes, record_failure, thin_out
 from wfsync.store.ledger.images import read_images
-from wfsync.store.ledger.values import AppliedRow, ChangeRow, Retention
+from wfsync.store.ledger.values import KEPT_FIELDS, AppliedRow, ChangeRow, Retention
 
 __all__ = ["Recorder", "Recording"]
 
@@ -50,6 +50,8 @@ class Recording:
     """False for `import`: what it writes is recorded, and whose a key is stays as it was."""
     holds: Mapping[str, str] = field(default_factory=dict)
     """For a rollback: keys that it holds, with the digests that their files have now."""
+    policy_of: Callable[[str], str] | None = None
+    """For a rollback: key → fingerprint, as in `Managed.policy`; None: as the plan's policies say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Recorder:
         cls, plan: Plan, desired: DesiredState, live: LiveState, managed: ManagedState, recording: Recording
     ) -> Recorder:
         """For one apply, with an id of its own; ``managed`` is what the plan saw."""
-        owner = Owner(recording.source, _policy_of(desired.policies))
+        owner = Owner(recording.source, recording.policy_of or _policy_of(desired.policies))
         return cls(str(uuid.uuid4()), plan, desired, live, managed, owner, recording)
 
     def before(self, conn: Connection, layout: InstanceLayout, tenant: Tenant | None, ids: Mapping[str, str]) -> None:
@@ -89,7 +91,7 @@ class Recorder:
         """Write what is managed from now on, and how long it took; thin out the ledger."""
         if self.recording.manages:
             self.renew(conn, tenant, ids)
-            managed_rows.forget(conn, tenant, forgotten(self.plan.changes))
+            managed_rows.forget(conn, tenant, forgotten(self.plan.changes) - self.recording.holds.keys())
         finish_record(conn, tenant, self.id, seconds)
         thin_out(conn, tenant, self.recording.keep)
 
@@ -105,7 +107,9 @@ class Recorder:
     @property
     def is_due(self) -> bool:
         """Whether an apply without changes has anything to renew."""
-        return self.recording.manages and next(iter(self._equal(self.managed.by_key)), None) is not None
+        if not self.recording.manages:
+            return False
+        return bool(self._equal(self.managed.by_key) or self._absent(self.managed.by_key))
 
     def renew(self, conn: Connection, tenant: Tenant | None, ids: Mapping[str, str]) -> None:
         """Write what is managed of all keys that are or have become what their files say, under the lock of applies.
@@ -114,14 +118,20 @@ class Recorder:
         """
         equal = {item.key: item for item in self._equal(self.managed.by_key)}
         written = {change.key for change in self.plan.changes if change.action in ("create", "overwrite")}
-        current = read_managed_keys(conn, tenant, equal.keys() | written)
+        current = read_managed_keys(conn, tenant, equal.keys() | written | self.recording.holds.keys())
         items = list(managed_written(self.plan.changes, ids, current, self.owner, self.recording.holds))
         items += [
             item
             for key, item in equal.items()
             if key not in written and current.get(key) == self.managed.by_key.get(key)
         ]
+        items += self._absent(current)
         write_managed(conn, tenant, items)
+
+    def _absent(self, current: Mapping[str, Managed]) -> list[Managed]:
+        """What is managed of keys that are held and have no row any more."""
+        absent = {key: held for key, held in self.recording.holds.items() if key not in self.desired.by_key}
+        return list(managed_absent(absent, current, self.owner))
 
     def _equal(self, current: Mapping[str, Managed]) -> list[Managed]:
         holds = self.recording.holds
@@ -143,7 +153,7 @@ class Recorder:
             dirty=plan.source.dirty,
             target=plan.target.display,
             plan_digest=plan.digest,
-            options={"overwrite": plan.overwrite, **recording.options},
+            options={"overwrite": plan.overwrite, **_kept_fields(self.desired.policies), **recording.options},
             counts={
                 "create": totals.create,
                 "overwrite": totals.overwrite,
@@ -154,6 +164,11 @@ class Recorder:
             wfsync=__version__,
             seconds=round(seconds, 3),
         )
+
+
+def _kept_fields(policies: Policies) -> dict[str, list[str]]:
+    """Which fields were not git's: without them nobody could tell later what the digests of this apply are about."""
+    return {KEPT_FIELDS: sorted(policies.kept)} if policies.kept else {}
 
 
 def _policy_of(policies: Policies) -> Callable[[str], str]:

@@ -24,6 +24,7 @@ __all__ = [
     "output_option",
     "overwrite_option",
     "plan_file_option",
+    "refresh_option",
     "rev_option",
     "selection_options",
     "shows_refusals",
@@ -68,6 +69,12 @@ plan_file_option = click.option(
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the plan to a file as well: `wfsync apply FILE` then does exactly this, or nothing.",
+)
+
+refresh_option = click.option(
+    "--refresh",
+    is_flag=True,
+    help="Read every row again, also those that have not moved since the last apply as far as can be told.",
 )
 
 rev_option = click.option(

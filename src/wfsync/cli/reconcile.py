@@ -22,6 +22,7 @@ from wfsync.cli.options import (
     output_option,
     overwrite_option,
     plan_file_option,
+    refresh_option,
     rev_option,
     selection_options,
     write_outputs,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from wfsync.plan.model import Plan
     from wfsync.policy import Wishes
     from wfsync.state.desired import Loading, Selection
+    from wfsync.state.live import Reading
     from wfsync.wiring import Session, Workspace
 
 __all__ = ["Form", "apply", "plan", "show_outcome"]
@@ -58,6 +60,8 @@ class Request:
 
     keys: frozenset[str] | None = None
     """Exactly these: those of a plan file."""
+    refresh: bool = False
+    """Nothing is taken for unmoved that could be read."""
 
     @classmethod
     def of(cls, file: Approved, wishes: Wishes) -> Self:
@@ -85,6 +89,7 @@ class Request:
 @selection_options
 @overwrite_option
 @brake_options
+@refresh_option
 @format_option("text", "json", "markdown", "github")
 @output_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when something would change.")
@@ -98,6 +103,7 @@ def plan(
     exclude: tuple[str, ...],
     overwrite: Literal["replace", "update"] | None,
     wishes: Wishes,
+    refresh: bool,
     form: PlanForm,
     outputs: tuple[str, ...],
     detailed_exitcode: bool,
@@ -112,7 +118,7 @@ def plan(
     """
     from wfsync.plan.guard import Consent
 
-    request = Request(directory, rev, select, exclude, overwrite, wishes)
+    request = Request(directory, rev, select, exclude, overwrite, wishes, refresh=refresh)
     with _planned(app, request, Consent()) as (session, workspace, planned):
         made = planned.plan
         data = None if plan_to is None else plan_file(session, workspace, planned, directory, request.selection)
@@ -131,6 +137,7 @@ def plan(
 @selection_options
 @overwrite_option
 @brake_options
+@refresh_option
 @click.option("--force", is_flag=True, help="Consent to overwriting workflows that exist and differ.")
 @click.option(
     "--allow-running", is_flag=True, help="Consent to overwriting workflows with queued, running or waiting runs."
@@ -149,6 +156,7 @@ def apply(
     exclude: tuple[str, ...],
     overwrite: Literal["replace", "update"] | None,
     wishes: Wishes,
+    refresh: bool,
     force: bool,
     allow_running: bool,
     expect_digest: str | None,
@@ -167,7 +175,7 @@ def apply(
     from wfsync.pipeline.applying import carry_out, require_consent
     from wfsync.plan.guard import Consent
 
-    request = Request(directory, rev, select, exclude, overwrite, wishes)
+    request = Request(directory, rev, select, exclude, overwrite, wishes, refresh=refresh)
     consent = Consent(force=force, allow_running=allow_running)
     file = None
     if is_plan_file(directory):
@@ -212,7 +220,8 @@ def _planned(
     beside = frozenset[str]() if file is None else file.beside
     policies = app.policies(request.directory, workspace)
     overwrite = request.overwrite or workspace.config.overwrite
-    options = PlanOptions(overwrite, consent, track=app.track, policies=policies)
+    reading: Reading = ("anew" if request.refresh else "prove") if write else ("all" if request.refresh else "unproven")
+    options = PlanOptions(overwrite, consent, track=app.track, policies=policies, reading=reading)
     with comparing(workspace, request.selection, options, connect, beside, request.wishes) as (session, planned):
         if workspace.config.registry is None:
             app.note_unchecked_dependencies()

@@ -130,6 +130,8 @@ def watch(
     SIGTERM         stop: what is not committed is rolled back
     SIGUSR1, USR2   suspend this process; resume
     """
+    from random import SystemRandom
+
     from wfsync.daemon.bell import Bell
     from wfsync.daemon.loop import Loop
     from wfsync.daemon.pace import Pace
@@ -141,7 +143,7 @@ def watch(
     request = Request(directory, rev, select, exclude, overwrite, consent, allow_rewind)
     bell, switch, told = Bell(), Switch(), _Told(app)
     reconciler = Reconciler(_setup(app, request, switch, signals))
-    loop = Loop(reconciler.sync, bell, Pace(interval, max_backoff), told, signals.rest)
+    loop = Loop(reconciler.sync, bell, Pace(interval, max_backoff), told, signals.rest, SystemRandom().random)
     try:
         with _listening(app, listen, told, bell, webhook_secret_env), _signals(bell, switch):
             report = loop.run(once=once)
@@ -172,7 +174,7 @@ def _setup(app: App, request: Request, switch: Switch, signals: Signals) -> Setu
     def plan_options(workspace: Workspace) -> PlanOptions:
         overwrite = request.overwrite or workspace.config.overwrite
         policies = app.policies(request.directory, workspace)
-        return PlanOptions(overwrite, request.consent, details=False, policies=policies)
+        return PlanOptions(overwrite, request.consent, details=False, policies=policies, reading="prove")
 
     def apply_options(workspace: Workspace) -> ApplyOptions:
         options = app.apply_options(request.consent, recording(app, workspace, command="watch"))

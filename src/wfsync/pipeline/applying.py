@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from wfsync.apply.execute import ApplyOptions, Work, execute, renew
+from wfsync.apply.execute import ApplyOptions, execute, renew
 from wfsync.apply.outcome import Outcome
 from wfsync.apply.record import Recorder
+from wfsync.apply.work import Work
 from wfsync.errors import Conflict, DatabaseError, Problem, Refused
 from wfsync.pipeline.planning import Planned
 from wfsync.plan.model import Plan
@@ -56,43 +57,50 @@ def carry_out(
     plan without changes writes no workflow and no row of the ledger: at most what is managed. ``LEDGER_TOO_NEW`` is
     raised before anything is written.
     """
-    recorder = _recorder(planned, options)
+    work = _work(planned, options)
     if not planned.plan.changes:
-        return Outcome(planned.plan, (), 0, 0.0, _renewed(conn, layout, tenant, recorder, options))
+        return Outcome(planned.plan, (), 0, 0.0, _renewed(conn, layout, tenant, work, options))
     unavailable = None
-    if recorder is not None:
+    if work.recorder is not None:
         access, _ = ensure(conn, options.lock_timeout)
         unavailable = access.unavailable()
-    work = Work(
-        planned.plan,
-        planned.desired,
-        planned.live,
+    if unavailable is not None:
+        work = replace(work, recorder=None)
+    outcome = execute(conn, layout, tenant, work, options)
+    return outcome if unavailable is None else replace(outcome, notes=(*outcome.notes, unavailable))
+
+
+def _work(planned: Planned, options: ApplyOptions) -> Work:
+    plan, desired, live, managed = planned.plan, planned.desired, planned.live, planned.managed
+    recorder = None
+    if options.recording is not None:
+        recorder = Recorder.of(plan, desired, live, managed, options.recording)
+    return Work(
+        plan,
+        desired,
+        live,
         planned.resolution,
         planned.snapshot,
-        planned.managed,
-        recorder if unavailable is None else None,
+        managed,
+        recorder=recorder,
+        proof=planned.proof,
+        restoring=planned.restoring,
     )
-    outcome = execute(conn, layout, tenant, work, options)
-    return outcome if unavailable is None else replace(outcome, notes=(unavailable,))
-
-
-def _recorder(planned: Planned, options: ApplyOptions) -> Recorder | None:
-    if options.recording is None:
-        return None
-    return Recorder.of(planned.plan, planned.desired, planned.live, planned.managed, options.recording)
 
 
 def _renewed(
-    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, recorder: Recorder | None, options: ApplyOptions
+    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, work: Work, options: ApplyOptions
 ) -> tuple[Problem, ...]:
-    """Renew what is managed where nothing else is to be done: the warning, if that could not be."""
-    if recorder is None or not recorder.is_due:
+    """Renew what is managed where nothing else is to be done, and evidence: the warning, if that could not be."""
+    if work.recorder is None:
+        return ()
+    if not work.recorder.is_due and (work.proof is None or work.proof.is_remembered):
         return ()
     try:
         access, _ = ensure(conn, options.lock_timeout)
         unavailable = access.unavailable()
         if unavailable is None:
-            renew(conn, layout, tenant, recorder, options)
+            renew(conn, layout, tenant, work, options)
     except DatabaseError as error:
         # The workflows are as they should be, which is all that was asked for
         if error.code == "LEDGER_TOO_NEW":

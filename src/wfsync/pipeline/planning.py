@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from wfsync.apply.restoring import Restoring
 from wfsync.bundle.field_policies import GIT_OWNS_ALL, Policies
 from wfsync.bundle.model import Json
 from wfsync.errors import DatabaseError, Problem
@@ -15,10 +16,12 @@ from wfsync.plan.change import CascadeCount, Change
 from wfsync.plan.guard import Brakes, Consent, Measure, refusals
 from wfsync.plan.managed import ManagedState
 from wfsync.plan.model import Overwrite, Plan, SourceRef, TargetRef
+from wfsync.plan.ownership import Owner, Standing
 from wfsync.plan.resolve import Resolution, resolution, unresolved
 from wfsync.plan.state import LiveState
 from wfsync.state.desired import DesiredState, Selection, missing_dependencies, raise_if_wrong
-from wfsync.state.live import Rows, portable, read_live
+from wfsync.state.evidence import Proof
+from wfsync.state.live import Reading, Rows, portable, read_live
 from wfsync.state.managed import read_managed
 from wfsync.state.progress import Track, untracked
 from wfsync.state.recognise import Recogniser
@@ -59,6 +62,10 @@ class PlanOptions:
     brakes: Brakes = _NO_BRAKES
     about: Selection | Collection[str] = _ALL
     """Which keys the command is about, whether they have a file or not."""
+    standings: Callable[[LiveState, ManagedState], Mapping[str, Standing]] | None = None
+    """How keys stand, where it is no repository that says so: a rollback."""
+    reading: Reading = "unproven"
+    """How far the ledger's evidence is believed; an apply wants fingerprints, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,10 @@ class Planned:
     snapshot: str | None
     managed: ManagedState = _UNMANAGED
     """What the ledger remembers, read in the same snapshot."""
+    proof: Proof | None = None
+    """For evidence that an apply leaves to later plans."""
+    restoring: Restoring | None = None
+    """Of a rollback: what it gives back beside content."""
 
 
 def make_plan(
@@ -90,7 +101,7 @@ def make_plan(
     """
     layout.require_readable()
     with snapshot(conn):
-        rows = read_live(conn, layout, tenant, recogniser, options.track, options.policies)
+        rows = read_live(conn, layout, tenant, recogniser, options.track, options.policies, options.reading)
         managed = read_managed(conn, tenant)
         desired = wanted()
         if desired.policies != options.policies:
@@ -98,9 +109,7 @@ def make_plan(
         known = resolution((*desired.by_key.values(), *desired.unselected), rows.state.keys_by_id)
         unheld = unheld_metadata(layout)
         desired = desired.resolved(known, unheld)
-        belonging = None
-        if options.source is not None:
-            belonging = stand(desired, rows.state, managed, options.source, options.about)
+        belonging = _belonging(desired, rows.state, managed, options)
         whose = _whose(belonging, options)
         decision = decide(desired.by_key, rows.state, options.overwrite, known.key_of, whose)
         desired = without_kept(desired, decision)
@@ -109,7 +118,7 @@ def make_plan(
         if options.details:
             changes, more = _with_paths(conn, layout, tenant, changes, desired, rows.state, known)
             notes = (*notes, *more)
-        if belonging is not None:
+        if belonging is not None and options.standings is None:
             changes = with_renames(conn, layout, tenant, changes, desired, known, belonging)
     blocks = refusals(
         changes,
@@ -132,7 +141,18 @@ def make_plan(
         options.brakes.on_drift,
         decision.kept,
     )
-    return Planned(plan, desired, rows.state, known, rows.snapshot, managed)
+    return Planned(plan, desired, rows.state, known, rows.snapshot, managed, rows.proof)
+
+
+def _belonging(
+    desired: DesiredState, live: LiveState, managed: ManagedState, options: PlanOptions
+) -> Belonging | None:
+    if options.standings is not None:
+        owner = Owner(options.source or "", options.policies.fingerprint)
+        return Belonging(owner, options.standings(live, managed), managed, live)
+    if options.source is not None:
+        return stand(desired, live, managed, options.source, options.about)
+    return None
 
 
 def _whose(belonging: Belonging | None, options: PlanOptions) -> Whose:

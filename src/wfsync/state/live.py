@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 from wfsync.bundle.canonical import parse_exact
 from wfsync.bundle.dependencies import derive
@@ -18,6 +18,7 @@ from wfsync.bundle.steps import Steps, steps_of, walk
 from wfsync.bundle.structure import relabel
 from wfsync.errors import DatabaseError, Problem
 from wfsync.plan.state import Live, LiveState, live_state
+from wfsync.state.evidence import Proof, recall
 from wfsync.state.progress import Track, untracked
 from wfsync.state.recognise import Known, Recogniser
 from wfsync.state.spread import spread
@@ -28,6 +29,7 @@ from wfsync.store.moment import rfc3339, to_datetime
 from wfsync.store.reader import StoredWorkflow, count_null_tenants, read_ids, stream
 
 __all__ = [
+    "Reading",
     "Rows",
     "layout_notes",
     "left_out",
@@ -38,6 +40,11 @@ __all__ = [
     "stored_calls",
     "without_tenant",
 ]
+
+Reading = Literal["all", "unproven", "prove", "anew"]
+"""Every row; those of which evidence proves nothing; the same, and fingerprints of all for the evidence to come; every
+row, and fingerprints.
+"""
 
 _NOTHING: Mapping[str, str] = {}
 
@@ -51,6 +58,8 @@ class Rows:
     """Rows that cannot be managed, and what was not found."""
     snapshot: str | None
     """``pg_current_snapshot()`` of the transaction that read it; None where there are no tables."""
+    proof: Proof | None = None
+    """For an apply, where anything can be proved."""
 
 
 def read_live(
@@ -60,33 +69,62 @@ def read_live(
     recogniser: Recogniser | None = None,
     track: Track = untracked,
     policies: Policies = GIT_OWNS_ALL,
+    reading: Reading = "all",
 ) -> Rows:
     """Read all workflows of ``tenant``; ``conn`` is in a snapshot. Holds one document at a time.
 
-    ``recogniser`` is shown every sound row, so that files which hold the same need not be parsed.
+    ``recogniser`` is shown every sound row that is read, so that files which hold the same need not be parsed.
+    ``reading`` says how far the ledger's evidence is believed; what it proves is not read.
     """
     notes = list(layout_notes(layout))
     if layout.definitions is None:
         return Rows(LiveState(), tuple(notes), None)
     row = conn.execute("SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text").fetchone()
+    ids = read_ids(conn, layout, tenant)
+    keys_by_id = _sound_keys(ids, notes)
+    unowned = count_null_tenants(conn, layout)
+    if unowned:
+        notes.append(without_tenant(unowned))
+    evidence = None
+    if reading != "all":
+        believed = reading != "anew"
+        evidence = recall(conn, layout, tenant, policies, believed=believed, marks=reading != "unproven")
+    known = {} if evidence is None else evidence.known
+    sound = list(known.values())
+    keyless: list[Live] = []
+    unsound = {workflow_id for workflow_id, _ in ids if workflow_id not in keys_by_id}
+    rest = [workflow_id for workflow_id, _ in ids if workflow_id not in known]
+    stored = track(stream(conn, layout, tenant, ids=rest if known else None), "reading the database", len(rest))
+    for live, problems in reduce_rows(stored, keys_by_id, recogniser, policies, len(rest)):
+        if live.workflow_id in unsound:
+            keyless.append(live)
+            continue
+        sound.append(live)
+        notes.extend(problems)
+        if problems:
+            unsound.add(live.workflow_id)
+    if known:
+        sound.sort(key=_id)  # as they would have been read
+    proof = None
+    if evidence is not None and evidence.marks is not None:
+        proof = Proof(evidence.marks, frozenset(unsound), evidence.is_complete)
+    return Rows(live_state(sound, keyless, keys_by_id), tuple(notes), str(row[0]) if row else None, proof)
+
+
+def _sound_keys(ids: Iterable[tuple[str, str | None]], notes: list[Problem]) -> dict[str, str]:
+    """The keys that files may have, by id; what is wrong with the others goes to ``notes``."""
     keys_by_id: dict[str, str] = {}
-    for workflow_id, key in read_ids(conn, layout, tenant):
+    for workflow_id, key in ids:
         problem = key_problem(workflow_id, key)
         if problem is not None:
             notes.append(problem)
         elif key is not None:
             keys_by_id[workflow_id] = key
-    unowned = count_null_tenants(conn, layout)
-    if unowned:
-        notes.append(without_tenant(unowned))
-    sound: list[Live] = []
-    keyless: list[Live] = []
-    rows = track(stream(conn, layout, tenant), "reading the database", len(keys_by_id))
-    for live, problems in reduce_rows(rows, keys_by_id, recogniser, policies):
-        (sound if live.workflow_id in keys_by_id else keyless).append(live)
-        if live.workflow_id in keys_by_id:
-            notes.extend(problems)
-    return Rows(live_state(sound, keyless, keys_by_id), tuple(notes), str(row[0]) if row else None)
+    return keys_by_id
+
+
+def _id(live: Live) -> str:
+    return live.workflow_id
 
 
 def layout_notes(layout: InstanceLayout) -> Iterator[Problem]:
@@ -107,11 +145,12 @@ def reduce_rows(
     keys_by_id: Mapping[str, str],
     recogniser: Recogniser | None = None,
     policies: Policies = GIT_OWNS_ALL,
+    expected: int | None = None,
 ) -> Iterator[tuple[Live, tuple[Problem, ...]]]:
     """Every row as `reduce_row` gives it, in order, many of them reduced in other processes.
 
-    ``keys_by_id`` has all sound rows of the tenant. ``recogniser`` is shown the rows whose key is theirs alone, and
-    knows afterwards which files hold the same.
+    ``keys_by_id`` has all sound rows of the tenant; ``expected`` is about how many are given, if not all of them.
+    ``recogniser`` is shown the rows whose key is theirs alone, and knows afterwards which files hold the same.
     """
     times = Counter(keys_by_id.values())
 
@@ -124,7 +163,7 @@ def reduce_rows(
             file,
         )
 
-    for values, problems, file in spread(rows, reduce, len(keys_by_id)):
+    for values, problems, file in spread(rows, reduce, len(keys_by_id) if expected is None else expected):
         if file is not None and recogniser is not None:
             recogniser.note(file)
         yield Live(*values), problems

@@ -31,7 +31,7 @@ from wfsync.store.scope import Scope
 if TYPE_CHECKING:
     from wfsync.store.session import Connection
 
-__all__ = ["DEFAULTS", "StoredVersion", "StoredWorkflow", "count_null_tenants", "read_ids", "stream"]
+__all__ = ["DEFAULTS", "StoredVersion", "StoredWorkflow", "count_null_tenants", "read_ids", "read_touched", "stream"]
 
 _CHUNK: Final = 20
 _TIMES: Final = ("timestamp with time zone", "timestamp without time zone")
@@ -106,6 +106,25 @@ def read_ids(conn: Connection, layout: InstanceLayout, tenant: Tenant | None) ->
         scope.params(),
     )
     return rows.fetchall()
+
+
+def read_touched(
+    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, ids: Collection[str]
+) -> dict[str, tuple[Moment | None, str | None]]:
+    """When and by whom the definitions of ``ids`` were last written, by ``workflow_id``, as `stream` gives it."""
+    if layout.definitions is None or not ids:
+        return {}
+    scope = Scope.of(layout, tenant)
+    columns = dict(_definition_columns(layout.definitions))
+    with conn.cursor(binary=True) as cursor:
+        _adapt(cursor)
+        rows = cursor.execute(
+            f"SELECT d.workflow_id::text, {columns['updated_at']}, {columns['updated_by']}"
+            f" FROM {layout.definitions.qualified} d"
+            f" WHERE {scope.where('d')} AND {scope.ids(layout.definitions, 'd')}",
+            scope.params(ids=list(ids)),
+        )
+        return {workflow_id: (moment, who) for workflow_id, moment, who in rows}
 
 
 def count_null_tenants(conn: Connection, layout: InstanceLayout) -> int:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-__all__ = ["AppliedRow", "ChangeRow", "Retention"]
+__all__ = ["KEPT_FIELDS", "AppliedRow", "ChangeRow", "Retention"]
+
+KEPT_FIELDS: Final = "kept_fields"
+"""Among an apply's options: the metadata that was not git's, and so not in its digests."""
 
 
 @dataclass(frozen=True, slots=True)
