@@ -229,14 +229,17 @@ class App:
         """Show ``error`` on stderr, with everything behind it unless that is ``listed`` on stdout already."""
         if not listed:
             self.problems(error.problems)
+        from wfsync.plan.secrets import hide_message
+
+        message, hint = hide_message(error.message), hide_message(error.hint or "")
         if self.log_format == "json":
-            self.record({"level": "error", "code": error.code, "message": error.message, "hint": error.hint})
+            self.record({"level": "error", "code": error.code, "message": message, "hint": hint or None})
             return
         from wfsync.render.escape import plain
 
-        echo(f"wfsync: error {error.code}: {plain(error.message)}", err=True)
-        if error.hint:
-            echo(f"    {plain(error.hint)}", err=True)
+        echo(f"wfsync: error {error.code}: {plain(message)}", err=True)
+        if hint:
+            echo(f"    {plain(hint)}", err=True)
 
     def note_unchecked_dependencies(self) -> None:
         """Say that nobody told what the instance offers, so that MISSING_DEPENDENCIES was not looked for."""

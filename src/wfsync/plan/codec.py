@@ -14,6 +14,7 @@ from wfsync.bundle.model import JsonObject
 from wfsync.errors import Place, Problem, WfsyncError
 from wfsync.plan.change import Blocked, Change, FieldChange, Kept, Missing
 from wfsync.plan.model import Plan, Summary
+from wfsync.plan.secrets import hide_problem
 
 __all__ = [
     "PLAN_FORMAT_VERSION",
@@ -100,7 +101,8 @@ def error_values(error: WfsyncError) -> list[JsonObject]:
 
 
 def problem_value(problem: Problem) -> JsonObject:
-    """One fault, warning or note, with its place."""
+    """One fault, warning or note, with its place; without secrets."""
+    problem = hide_problem(problem)
     return {
         "code": problem.code,
         "severity": problem.severity,

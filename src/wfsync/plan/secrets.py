@@ -8,10 +8,29 @@ is no secret and stays readable.
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import replace
+from typing import Final
+
 from wfsync.bundle.model import Json
 from wfsync.bundle.secrets import REDACTED, hide_text, is_reference, is_secret_below, is_secret_name
+from wfsync.errors import Problem
 
-__all__ = ["REDACTED", "hide", "hide_text", "is_reference", "is_secret_below", "is_secret_name"]
+__all__ = [
+    "REDACTED",
+    "hide",
+    "hide_message",
+    "hide_problem",
+    "hide_text",
+    "is_reference",
+    "is_secret_below",
+    "is_secret_name",
+]
+
+_OBJECT: Final = re.compile(r'\{\s*"')
+"""How a JSON object begins that has a member."""
+_decode = json.JSONDecoder().raw_decode
 
 
 def hide(value: Json, *, secret: bool, schema: bool = False) -> tuple[Json, bool]:
@@ -44,3 +63,39 @@ def hide(value: Json, *, secret: bool, schema: bool = False) -> tuple[Json, bool
         }
     hidden = any(hidden for _, hidden in members.values()) or members.keys() != value.keys()
     return {name: content for name, (content, _) in members.items()}, hidden
+
+
+def hide_message(text: str) -> str:
+    """A message without secrets: of tokens, and of JSON objects that it quotes, as servers do with rows. An object that
+    is cut off is left out, because nobody can tell what its last values stand under.
+    """
+    parts: list[str] = []
+    position = 0
+    for match in _OBJECT.finditer(text):
+        if match.start() < position:
+            continue
+        parts.append(hide_text(text[position : match.start()]))
+        try:
+            value, position = _decode(text, match.start())
+        except (ValueError, RecursionError):
+            return "".join([*parts, "{…"])
+        hidden, changed = hide(value, secret=False)
+        quoted = text[match.start() : position]
+        parts.append(json.dumps(hidden, ensure_ascii=False) if changed else quoted)
+    return "".join([*parts, hide_text(text[position:])])
+
+
+def hide_problem(problem: Problem) -> Problem:
+    """``problem`` without secrets in its words, its facts and the pointer of its place. Names of files stay: whoever
+    is to mend a file must find it.
+    """
+    place = problem.place
+    if place is not None and place.pointer:
+        place = replace(place, pointer=hide_text(place.pointer))
+    return replace(
+        problem,
+        message=hide_message(problem.message),
+        hint=None if problem.hint is None else hide_message(problem.hint),
+        place=place,
+        details={name: hide(value, secret=False)[0] for name, value in problem.details.items()},
+    )

@@ -12,6 +12,7 @@ from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
 from wfsync.errors import Problem
+from wfsync.plan.secrets import hide_problem
 from wfsync.render.escape import plain
 from wfsync.render.problems import problems_text
 
@@ -48,7 +49,7 @@ def _case(file: str, problems: Sequence[Problem]) -> str:
     rest = [problem for problem in problems if not problem.is_error]
     parts = [f"{opening}>\n"]
     if errors:
-        first = errors[0]
+        first = hide_problem(errors[0])
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         message, kind = quoteattr(plain(first.message + more)), quoteattr(plain(first.code))
         parts.append(f"      <failure type={kind} message={message}>{escape(problems_text(errors))}</failure>\n")

@@ -13,6 +13,7 @@ from wfsync.apply.outcome import Outcome
 from wfsync.errors import Problem, WfsyncError
 from wfsync.plan.change import Blocked, Change, Kept
 from wfsync.plan.model import Plan
+from wfsync.plan.secrets import hide_message, hide_problem
 from wfsync.render.comment import MAX_COMMENT, Comment, marker, units
 from wfsync.render.escape import code_span, fence_for, html_text, markdown_text
 from wfsync.render.shorten import shorten
@@ -83,8 +84,8 @@ def outcome_markdown(outcome: Outcome, *, limit: int = MAX_COMMENT) -> str:
 
 def failure_markdown(error: WfsyncError, *, limit: int = MAX_COMMENT) -> str:
     """A comment that says why there is no plan; its marker finds the plan's comment."""
-    hint = "" if error.hint is None else f"\n{markdown_text(shorten(error.hint, _SENTENCE))}\n"
-    message = markdown_text(shorten(error.message, _SENTENCE))
+    hint = "" if error.hint is None else f"\n{markdown_text(shorten(hide_message(error.hint), _SENTENCE))}\n"
+    message = markdown_text(shorten(hide_message(error.message), _SENTENCE))
     head = f"{marker('plan', failed='true')}\n### wfsync failed\n\n{code_span(error.code)} {message}\n{hint}"
     comment = Comment(head, "", limit)
     comment.section("\n**Problems:**\n\n", [_problem_row(problem) for problem in error.problems], "problems")
@@ -134,6 +135,7 @@ def _block_row(block: Blocked) -> str:
 
 
 def _problem_row(problem: Problem) -> str:
+    problem = hide_problem(problem)
     where = "" if problem.place is None else f" {code_span(shorten(str(problem.place), _SENTENCE))}"
     about = "" if problem.key is None else f" {code_span(shorten(problem.key, _NAME))}:"
     return f"- {code_span(problem.code)}{where}{about} {markdown_text(shorten(problem.message, _SENTENCE))}\n"

@@ -7,6 +7,7 @@ from typing import Final
 
 from wfsync.errors import Place, Problem, Severity
 from wfsync.plan.codec import PLAN_FORMAT_VERSION, problem_value
+from wfsync.plan.secrets import hide_problem
 from wfsync.render.escape import github_data, github_property, json_document, plain
 from wfsync.render.style import Paint, Style
 
@@ -28,6 +29,7 @@ def problems_text(problems: Iterable[Problem], *, color: bool = False) -> str:
 
 def problem_lines(problem: Problem, paint: Paint) -> Iterator[str]:
     """The lines of one problem, escaped for a terminal."""
+    problem = hide_problem(problem)
     where = "" if problem.place is None else f"{_place(problem.place)}: "
     about = "" if problem.key is None else f"{plain(problem.key)}: "
     kind = paint(_STYLES[problem.severity], f"{problem.severity} {plain(problem.code)}")
@@ -59,6 +61,7 @@ def problems_github(problems: Iterable[Problem]) -> str:
 
 
 def _annotation(problem: Problem) -> str:
+    problem = hide_problem(problem)
     properties: dict[str, str] = {}
     place = problem.place
     if place is not None:
