@@ -48,6 +48,11 @@ class TestParse:
         )
         assert parse_config(text, "wfsync.yaml") == Config("workflows", "registry.yaml", "update", "warn")
 
+    def test_what_the_ledger_keeps(self) -> None:
+        config = parse_config(b"version: 1\nledger: {keep: {days: 7}}\n", "wfsync.yaml")
+        assert (config.keep.applies, config.keep.days) == (200, 7)
+        assert places("version: 1\nledger: {keep: {applies: 0}}\n") == [("wfsync.yaml:2:26", "/ledger/keep/applies")]
+
     def test_unknown_key_is_placed_and_the_nearest_named(self) -> None:
         [problem] = faults("version: 1\ndirectroy: workflows\n")
         assert str(problem.place) == "wfsync.yaml:2:1"
