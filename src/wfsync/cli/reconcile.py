@@ -29,7 +29,8 @@ from wfsync.cli.options import (
 )
 from wfsync.cli.pinned import Approved, approved, is_plan_file, plan_file, refuse_other_options, write_plan_file
 from wfsync.cli.recording import recording
-from wfsync.cli.remote_options import repo_option, verify_options
+from wfsync.cli.remote_options import allow_rewind_option, repo_option, verify_options
+from wfsync.cli.rewinding import with_rewind
 
 if TYPE_CHECKING:
     from wfsync.apply.outcome import Outcome
@@ -142,6 +143,7 @@ def plan(
 @click.option(
     "--allow-running", is_flag=True, help="Consent to overwriting workflows with queued, running or waiting runs."
 )
+@allow_rewind_option
 @click.option(
     "--expect-digest", metavar="DIGEST", help="Refuse unless the plan has this digest, which plan and apply print."
 )
@@ -225,6 +227,7 @@ def _planned(
     with comparing(workspace, request.selection, options, connect, beside, request.wishes) as (session, planned):
         if workspace.config.registry is None:
             app.note_unchecked_dependencies()
+        planned = with_rewind(app, session, workspace, planned)  # noqa: PLW2901 - said where it is shown
         keep_plan(planned.plan)
         yield session, workspace, planned
 

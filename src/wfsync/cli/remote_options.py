@@ -10,7 +10,7 @@ import click
 
 from wfsync.cli.context import App
 
-__all__ = ["repo_option", "verify_options"]
+__all__ = ["allow_rewind_option", "repo_option", "verify_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -32,6 +32,14 @@ repo_option = click.option(
     callback=_remember("url"),
     help="Read this repository instead of the one around: https://…, ssh://…, user@host:path, or a path. It is fetched"
     " into a cache; DIR is then a folder of it, --rev one of its commits, tags or branches (default: its HEAD).",
+)
+
+allow_rewind_option = click.option(
+    "--allow-rewind",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember("allow_rewind"),
+    help="With --repo, consent to a commit that is older than the last applied one, or not on its line.",
 )
 
 

@@ -32,6 +32,8 @@ class Origin:
     """As it was written: it may hold a token."""
     verify: Kind | None = None
     allowed_signers: Path | None = None
+    allow_rewind: bool = False
+    """Whether a commit may be read that is older than the last applied one, or not on its line."""
     tell: Callable[[Problem], None] = field(default=lambda _problem: None, repr=False)
     """Told once what people should know: why a clone is not kept, and whose signature was found."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)

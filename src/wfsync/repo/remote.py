@@ -57,8 +57,7 @@ class RemoteRevision(Revision):
     def __init__(self, repository: pygit2.Repository, remote: RemoteUrl, fetched: Fetched, start: str) -> None:
         super().__init__(repository, remote.shown, start, Labels(), fetched.commit)
         self.rev = fetched.rev
-        self.remotes = {"origin": remote.url}
-        """As a clone has them, for `wfsync.repo.identity`: without credentials."""
+        self.identity = remote.identity
         self._branch = fetched.branch
 
     def source(self, directory: str, *, exclude: frozenset[str] = frozenset(), allow_empty: bool = False) -> Source:
