@@ -38,7 +38,7 @@ def mutate(bundle: JsonObject, rng: Random, edit: str | None = None) -> JsonObje
     elif edit == "publish":
         _publish(workflow)
     elif edit == "metadata":
-        name = rng.choice(("isPaused", "isVisible", "autoPauseOnFailure"))
+        name = rng.choice(("isSystem", "isVisible", "autoPauseOnFailure"))
         workflow["metadata"][name] = not workflow["metadata"][name]
     else:
         raise ValueError(f"no such edit: {edit}")

@@ -281,6 +281,11 @@ class TestOverlays:
             assert "nobody" in warning["message"]
             assert (warning["place"]["line"], warning["place"]["column"]) == (2, 1)
 
+    def test_of_one_folder_nobody_says_which_patterns_match_nothing(self, laid: Overlaid) -> None:
+        laid.work.write(bundle("c"), under="workflows/deep")
+        assert "OVERLAY_UNMATCHED" not in laid.ok("plan", "workflows/deep").output
+        laid.ok("plan", "workflows/deep")
+
     def test_faults_are_placed_and_all_named(self, laid: Overlaid) -> None:
         laid.lay("a: { isPaused: 'yes', failureRate: 1 }\nb: { failureRateThreshold: 0.555 }\nc: 1\n")
         result = laid.work.fails(1, "-e", "staging", "plan")

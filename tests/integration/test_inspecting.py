@@ -23,7 +23,7 @@ def work(cli: CommandLine, database: Databases, tmp_path: Path) -> Workplace:
     repository.commit(message="one")
     repository.git("tag", "v1")
     work.ok("apply")
-    work.write(bundle("a", [set_state("NEW")], versions={1: [set_state("ONE")], 2: [set_state("TWO")]}, isPaused=True))
+    work.write(bundle("a", [set_state("NEW")], versions={1: [set_state("ONE")], 2: [set_state("TWO")]}, isSystem=True))
     repository.commit(message="two")
     return work
 
@@ -32,7 +32,7 @@ def test_a_file_against_the_database(work: Workplace) -> None:
     result = work.ok("diff", "a")
     assert result.stdout == (
         "a: the database → the file\n"
-        "~ metadata.isPaused: false → true\n"
+        "~ metadata.isSystem: false → true\n"
         '~ draft.steps[mark].config.state: "DONE" → "NEW"\n'
         "Diff: 2 differences.\n"
     )
@@ -41,7 +41,7 @@ def test_a_file_against_the_database(work: Workplace) -> None:
         "a", "the database", "the file", None,
     )  # fmt: skip
     assert [(p["op"], p["path"], p["old"], p["new"]) for p in document["paths"]] == [
-        ("change", "metadata.isPaused", False, True), ("change", "draft.steps[mark].config.state", "DONE", "NEW"),
+        ("change", "metadata.isSystem", False, True), ("change", "draft.steps[mark].config.state", "DONE", "NEW"),
     ]  # fmt: skip
     same = work.ok("diff", "b", "--detailed-exitcode")
     assert same.stdout == "b: the database → the file\nDiff: no differences.\n"
@@ -61,7 +61,7 @@ def test_revisions(work: Workplace) -> None:
     assert work.ok("diff", "a", "--rev", "v1").stdout.endswith("Diff: no differences.\n")
     between = work.ok("diff", "a", "--rev", "HEAD", "--rev", "v1").stdout
     assert between.startswith("a: revision HEAD → revision v1\n")
-    assert "~ metadata.isPaused: true → false" in between
+    assert "~ metadata.isSystem: true → false" in between
     # Two revisions need no database
     offline = work.cli(
         "--database", "postgresql:///x?host=/nowhere", "diff", "a", "--rev", "v1", "--rev", "HEAD", cwd=work.folder

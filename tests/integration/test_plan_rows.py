@@ -212,7 +212,7 @@ def test_infinite_times_are_not_fatal(place: Any) -> None:
     work.ok("plan", "--detailed-exitcode")
     exported = json.loads(work.ok("export", "a", "--bundle", "-").stdout)
     assert exported["exportedAt"] == "2026-05-04T01:02:01.987Z"
-    work.write(bundle("a", isPaused=True))
+    work.write(bundle("a", isSystem=True))
     work.ok("apply", "--force")
 
 

@@ -44,6 +44,8 @@ class Overlay:
     patterns: tuple[tuple[str, JsonObject], ...] = ()
     places: Mapping[str, Place] = field(default_factory=dict, compare=False)
     """Where each glob stands."""
+    whole: bool = field(default=True, compare=False)
+    """False where only a part of the repository is read: a glob that matches nothing there says nothing."""
 
     def __bool__(self) -> bool:
         return bool(self.patterns)
@@ -58,7 +60,7 @@ class Overlay:
 
     def unmatched(self, keys: Collection[str]) -> Iterator[Problem]:
         """A warning for each glob that matches none of ``keys``."""
-        for pattern, _ in self.patterns:
+        for pattern, _ in self.patterns if self.whole else ():
             if not any(fnmatchcase(key, pattern) for key in keys):
                 yield Problem(
                     code=_UNMATCHED,
