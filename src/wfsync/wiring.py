@@ -26,6 +26,7 @@ from wfsync.repo.source import CONFIG_NAME, Repository, Source
 
 if TYPE_CHECKING:
     from wfsync.pipeline.planning import Planned, PlanOptions
+    from wfsync.pipeline.standing import Stock
     from wfsync.plan.model import TargetRef
     from wfsync.state.desired import Loading, Selection
     from wfsync.store.connection import Connection
@@ -44,6 +45,7 @@ __all__ = [
     "owning",
     "renewed",
     "repository_root",
+    "stocktaking",
 ]
 
 
@@ -137,7 +139,10 @@ class Workspace:
     def policies(self, kind: Literal["embedded", "named"], environment: Environment | None = None) -> Policies:
         """What a database of this kind holds apart from what files say, as ``environment``. Raises as `overlay`."""
         policies = self.config.policies(kind)
-        return policies if environment is None else replace(policies, overlay=self.overlay(environment))
+        if environment is None:
+            return policies
+        whole = self.directory == self._beside_config(self.config.directory)
+        return replace(policies, overlay=replace(self.overlay(environment), whole=whole))
 
     def load_options(self, policies: Policies = GIT_OWNS_ALL) -> LoadOptions:
         """The rules under which this repository's files are read, for a target with these ``policies``."""
@@ -407,5 +412,28 @@ def comparing(
                 loading.recogniser,
             )
             yield session, planned
+    finally:
+        loading.close()
+
+
+def stocktaking(
+    workspace: Workspace, options: PlanOptions, connect: Callable[[Loading], AbstractContextManager[Session]]
+) -> Stock:
+    """Load, connect, and look how every key of ``workspace`` stands. ``connect`` and faults as for `comparing`."""
+    from wfsync.pipeline.standing import take_stock
+    from wfsync.state.desired import begin_loading
+
+    loading = begin_loading(workspace.source(), workspace.load_options(options.policies), options.track)
+    try:
+        with connect(loading) as session:
+            return take_stock(
+                session.conn,
+                session.layout,
+                session.tenant,
+                loading.finish,
+                session.reference(),
+                replace(options, source=workspace.identity),
+                loading.recogniser,
+            )
     finally:
         loading.close()

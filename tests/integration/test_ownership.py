@@ -427,3 +427,87 @@ def test_the_id_in_a_file_tells_a_rename_too(place: Any) -> None:
     work.write(bundle("new", [set_state("CHANGED")], identity=work.ids()["old"]), bundle("unlike"))
     found = {c["key"]: c["renamed_from"] for c in plan(work)["changes"]}
     assert found == {"new": "old", "unlike": None}
+
+
+# ----------------------------------------------------------------------------------------------------------- status
+
+
+@pytest.mark.parametrize("layout", ["wfsync", "B"])
+def test_every_state(place: Any, layout: LayoutName) -> None:
+    work = place(layout)
+    foreign = beside(work, "foreign", "")
+    foreign.write(bundle("foreign"), bundle("differs"))
+    foreign.ok("import", *sorted(map(str, (foreign.folder / "workflows").glob("*.json"))))
+    names = ["sync", "git", "database", "both", "gone", "missing", "held"]
+    work.write(*(bundle(name) for name in names))
+    work.ok("apply")
+    edit_row(work, "database")
+    edit_row(work, "both")
+    new = [set_state("NEW")]
+    work.write(bundle("git", new), bundle("both", new), bundle("new"), bundle("differs", new), bundle("held", new))
+    remove(work, "missing")
+    work.rows("DELETE FROM workflow_definitions WHERE key = 'gone'")
+    held = {c["key"]: c["after_digest"] for c in plan(work)["changes"]}["held"]
+    work.rows("UPDATE wfsync.managed SET held = %s WHERE key = 'held'", held)
+    rows = work.everything()
+    found = work.ok("status", "--format", "json").json()
+    assert {item["key"]: item["state"] for item in found["items"]} == {
+        "both": "both_changed",
+        "database": "database_changed",
+        "differs": "unmanaged_differs",
+        "foreign": "database_only_unmanaged",
+        "git": "git_changed",
+        "gone": "database_deleted",
+        "held": "held",
+        "missing": "database_only_managed",
+        "new": "git_only",
+        "sync": "in_sync",
+    }
+    assert found["summary"]["in_sync"] == 1
+    assert found["errors"] == []
+    assert found["source"]["name"] == "example.org/ours"
+    text = work.ok("status").stdout
+    assert "- missing   gone from git            apply --prune would delete it" in text
+    assert "! database  changed in the database  changed in the database by 33333333-" in text
+    assert text.endswith(
+        "Status: 1 in sync, 1 changed in git, 1 changed in the database, 1 changed in both, 1 only in git, 1 gone from"
+        " the database, 1 gone from git, 1 only in the database, 1 differs, not managed, 1 held.\n"
+    )
+    assert work.everything() == rows
+    # what is held is left alone, and said so, until its file is another one
+    made = plan(work)
+    assert [(k["key"], k["why"]) for k in made["kept"]] == [("held", "held")]
+    assert "held" not in [c["key"] for c in made["changes"]]
+    assert "= held  held  was rolled back" in work.ok("plan").stdout
+    work.write(bundle("held", [set_state("NEWER")]))
+    assert {i["key"]: i["state"] for i in work.ok("status", "--format", "json").json()["items"]}[
+        "held"
+    ] == "git_changed"
+
+
+def test_exit_codes_and_selection_of_status(place: Any) -> None:
+    work = place()
+    work.write(bundle("a"), bundle("b"))
+    work.fails(2, "status", "--detailed-exitcode")
+    work.ok("apply")
+    work.ok("status", "--detailed-exitcode")
+    remove(work, "b")
+    work.fails(2, "status", "--detailed-exitcode")
+    work.ok("status")
+    work.ok("status", "--detailed-exitcode", "--select", "a")
+    found = work.ok("status", "--select", "b", "--format", "json").json()
+    assert [(i["key"], i["state"], i["origin"], i["prunable"]) for i in found["items"]] == [
+        ("b", "database_only_managed", "created", True)
+    ]
+    assert "NOTHING_SELECTED" in work.fails(1, "status", "--select", "c").stderr
+    (work.folder / "workflows" / "a.json").write_bytes(b"{")
+    assert [e["code"] for e in work.fails(1, "status", "--format", "json").json()["errors"]] == ["INVALID_BUNDLE"]
+
+
+def test_status_without_a_ledger_creates_none(place: Any) -> None:
+    work = place("A")
+    work.write(bundle("a"))
+    found = work.ok("status", "--format", "json").json()
+    assert (found["ledger"], [i["state"] for i in found["items"]]) == (False, ["git_only"])
+    assert "There is no ledger" in work.ok("status").stdout
+    assert work.rows("SELECT 1 FROM pg_namespace WHERE nspname = 'wfsync'") == []

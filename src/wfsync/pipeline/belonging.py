@@ -24,7 +24,7 @@ from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.mapping import to_workflow
 from wfsync.store.reader import stream
 
-__all__ = ["Belonging", "measure", "stand", "with_renames", "without_kept"]
+__all__ = ["Belonging", "fingerprints", "measure", "stand", "with_renames", "without_kept"]
 
 _MOST_RENAMES: Final = 1000
 """Created and missing workflows that are read to be compared with each other."""
@@ -55,7 +55,7 @@ def stand(
 
     Raises `ConfigError` (``NOTHING_SELECTED``) when there is no such key in files, and none that the source manages.
     """
-    owner = Owner(source, _fingerprints(desired.policies))
+    owner = Owner(source, fingerprints(desired.policies))
     found = standings(
         {key: item.digest for key, item in desired.by_key.items()},
         live,
@@ -71,7 +71,7 @@ def stand(
     return belonging
 
 
-def _fingerprints(policies: Policies) -> Callable[[str], str]:
+def fingerprints(policies: Policies) -> Callable[[str], str]:
     """`Policies.fingerprint`, made once for all keys where they have one."""
     if policies.overlay:
         return policies.fingerprint

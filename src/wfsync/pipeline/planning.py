@@ -32,7 +32,7 @@ from wfsync.store.mapping import to_workflow, unheld_metadata
 from wfsync.store.reader import stream
 from wfsync.store.runs import active_runs
 
-__all__ = ["MOST_DETAILED", "PlanOptions", "Planned", "make_plan"]
+__all__ = ["MOST_DETAILED", "PlanOptions", "Planned", "make_plan", "source_of"]
 
 MOST_DETAILED: Final = 1000
 """Overwritten workflows whose differences are worked out; nobody reads more, and each costs milliseconds."""
@@ -130,7 +130,7 @@ def make_plan(
         measure=Measure() if belonging is None else measure(desired, belonging, decision),
     )
     plan = Plan(
-        _source(desired),
+        source_of(desired),
         target,
         options.overwrite,
         changes,
@@ -274,7 +274,8 @@ def _not_detailed(count: int) -> Problem:
     )
 
 
-def _source(desired: DesiredState) -> SourceRef:
+def source_of(desired: DesiredState) -> SourceRef:
+    """Where the files of ``desired`` were read, as a plan names it."""
     info = desired.info
     if info is None:
         return SourceRef(root="", directory="")

@@ -13,7 +13,7 @@ from typing import Final
 from wfsync.bundle.model import JsonObject
 from wfsync.errors import Place, Problem, WfsyncError
 from wfsync.plan.change import Blocked, Change, FieldChange, Kept, Missing
-from wfsync.plan.model import Plan, Summary
+from wfsync.plan.model import Plan, SourceRef, Summary, TargetRef
 from wfsync.plan.secrets import hide_problem
 
 __all__ = [
@@ -25,7 +25,9 @@ __all__ = [
     "field_change_value",
     "plan_to_value",
     "problem_value",
+    "source_value",
     "summary_value",
+    "target_value",
 ]
 
 PLAN_FORMAT_VERSION: Final = "1.0"
@@ -39,21 +41,8 @@ def plan_to_value(plan: Plan, error: WfsyncError | None = None) -> JsonObject:
     return {
         "format_version": PLAN_FORMAT_VERSION,
         "digest": plan.digest,
-        "source": {
-            "root": plan.source.root,
-            "directory": plan.source.directory,
-            "commit": plan.source.commit,
-            "branch": plan.source.branch,
-            "dirty": plan.source.dirty,
-            "rev": plan.source.rev,
-        },
-        "target": {
-            "display": plan.target.display,
-            "tenant": plan.target.tenant,
-            "layout": plan.target.layout,
-            "kind": plan.target.kind,
-            "environment": plan.target.environment,
-        },
+        "source": source_value(plan.source),
+        "target": target_value(plan.target),
         "overwrite": plan.overwrite,
         "prune": plan.prune,
         "on_drift": plan.on_drift,
@@ -123,6 +112,29 @@ def blocked_value(block: Blocked) -> JsonObject:
         "message": block.message,
         "hint": block.hint,
         "details": dict(block.details),
+    }
+
+
+def source_value(source: SourceRef) -> JsonObject:
+    """Where the files were read."""
+    return {
+        "root": source.root,
+        "directory": source.directory,
+        "commit": source.commit,
+        "branch": source.branch,
+        "dirty": source.dirty,
+        "rev": source.rev,
+    }
+
+
+def target_value(target: TargetRef) -> JsonObject:
+    """Which database, never with a password."""
+    return {
+        "display": target.display,
+        "tenant": target.tenant,
+        "layout": target.layout,
+        "kind": target.kind,
+        "environment": target.environment,
     }
 
 

@@ -1,0 +1,114 @@
+"""``status``, ``adopt`` and ``release``, for people and machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from wfsync.bundle.model import JsonObject
+from wfsync.pipeline.standing import Item, Stock
+from wfsync.plan.codec import PLAN_FORMAT_VERSION, problem_value, source_value, target_value
+from wfsync.plan.ownership import STATES, State
+from wfsync.render.escape import json_document, plain
+from wfsync.render.problems import problem_lines
+from wfsync.render.style import Paint, Style
+from wfsync.render.words import source_line, target_line
+
+__all__ = ["stock_json", "stock_text"]
+
+_WORDS: Final[dict[State, tuple[str, Style, str]]] = {
+    "in_sync": ("=", "dim", "in sync"),
+    "git_changed": ("~", "yellow", "changed in git"),
+    "database_changed": ("!", "red", "changed in the database"),
+    "both_changed": ("!", "red", "changed in both"),
+    "git_only": ("+", "green", "only in git"),
+    "database_deleted": ("+", "red", "gone from the database"),
+    "database_only_managed": ("-", "yellow", "gone from git"),
+    "database_only_unmanaged": ("=", "dim", "only in the database"),
+    "unmanaged_differs": ("~", "yellow", "differs, not managed"),
+    "held": ("=", "cyan", "held"),
+}
+_QUIET: Final[frozenset[State]] = frozenset(("in_sync", "database_only_unmanaged"))
+"""Counted; listed with --verbose only."""
+
+
+def stock_text(stock: Stock, *, color: bool = False, verbose: int = 0) -> str:
+    """What does not agree, a line each; the last line counts."""
+    paint = Paint(color)
+    lines = [f"Target: {target_line(stock.target)}", f"Source: {source_line(stock.source)}"]
+    lines += [f"Managed as: {plain(stock.source_name)}", ""]
+    if not stock.has_ledger:
+        lines += ["There is no ledger that can be read: who changed what is not known.", ""]
+    shown = [item for item in stock.items if verbose or item.state not in _QUIET]
+    pad = max((len(plain(item.key)) for item in shown), default=0)
+    for item in shown:
+        symbol, style, words = _WORDS[item.state]
+        facts = "; ".join(_facts(item))
+        line = f"{plain(item.key):<{pad}}  {words:<23}  {facts}".rstrip()
+        lines.append(f"{paint(style, symbol)} {line}")
+    if shown:
+        lines.append("")
+    for warning in stock.warnings:
+        lines += problem_lines(warning, paint)
+    if stock.warnings:
+        lines.append("")
+    counts = _counts(stock.items)
+    listed = ", ".join(f"{counts[state]} {_WORDS[state][2]}" for state in STATES if counts[state])
+    return "\n".join([*lines, f"Status: {listed or 'nothing on either side'}."]) + "\n"
+
+
+def _facts(item: Item) -> Iterator[str]:
+    its = item.standing
+    if its.drift:
+        who = f" by {plain(item.updated_by)}" if item.updated_by else ""
+        when = f" at {plain(item.updated_at)}" if item.updated_at else ""
+        yield f"changed in the database{who}{when}" if who or when else "changed in the database"
+    elif item.state == "git_changed" and not its.base_known:
+        yield "field policies changed since the last apply"
+    if its.managed_by is not None:
+        yield f"managed by {plain(its.managed_by)}"
+    if its.prunable:
+        yield "apply --prune would delete it"
+    elif its.unprunable is not None:
+        yield f"never pruned: {its.unprunable}"
+
+
+def stock_json(stock: Stock) -> str:
+    """One document with an item for every key."""
+    counts = _counts(stock.items)
+    return json_document(
+        {
+            "format_version": PLAN_FORMAT_VERSION,
+            "source": {**source_value(stock.source), "name": stock.source_name},
+            "target": target_value(stock.target),
+            "ledger": stock.has_ledger,
+            "summary": {state: counts[state] for state in STATES},
+            "items": [_item_value(item) for item in stock.items],
+            "warnings": [problem_value(problem) for problem in stock.warnings],
+            "errors": [],
+        }
+    )
+
+
+def _item_value(item: Item) -> JsonObject:
+    its = item.standing
+    return {
+        "key": item.key,
+        "state": item.state,
+        "drift": its.drift,
+        "base_known": its.base_known,
+        "file": item.file,
+        "workflow_id": item.workflow_id,
+        "origin": item.origin,
+        "managed_by": its.managed_by,
+        "prunable": its.prunable,
+        "updated_at": item.updated_at,
+        "updated_by": item.updated_by,
+    }
+
+
+def _counts(items: Sequence[Item]) -> dict[State, int]:
+    counts: dict[State, int] = dict.fromkeys(STATES, 0)
+    for item in items:
+        counts[item.state] += 1
+    return counts
