@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import click
 
 from wfsync.cli import exit_codes
+from wfsync.cli.brakes import brake_options
 from wfsync.cli.context import App, pass_app
 from wfsync.cli.interruption import IN_CONTEXT, Signals
 from wfsync.cli.options import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from wfsync.daemon.report import Report
     from wfsync.pipeline.planning import PlanOptions
     from wfsync.plan.guard import Consent
+    from wfsync.policy import Wishes
     from wfsync.store.target import Target
     from wfsync.wiring import Workspace
 
@@ -52,6 +54,7 @@ class Request:
     select: tuple[str, ...]
     exclude: tuple[str, ...]
     overwrite: Literal["replace", "update"] | None
+    wishes: Wishes
     consent: Consent
     allow_rewind: bool
 
@@ -64,6 +67,7 @@ class Request:
 @verify_options
 @selection_options
 @overwrite_option
+@brake_options
 @click.option("--force", is_flag=True, help="Consent to overwriting workflows that exist and differ.")
 @click.option(
     "--allow-running", is_flag=True, help="Consent to overwriting workflows with queued, running or waiting runs."
@@ -110,6 +114,7 @@ def watch(
     select: tuple[str, ...],
     exclude: tuple[str, ...],
     overwrite: Literal["replace", "update"] | None,
+    wishes: Wishes,
     force: bool,
     allow_running: bool,
     allow_rewind: bool,
@@ -140,7 +145,7 @@ def watch(
 
     signals: Signals = click.get_current_context().meta[IN_CONTEXT]
     consent = Consent(force=force, allow_running=allow_running)
-    request = Request(directory, rev, select, exclude, overwrite, consent, allow_rewind)
+    request = Request(directory, rev, select, exclude, overwrite, wishes, consent, allow_rewind)
     bell, switch, told = Bell(), Switch(), _Told(app)
     reconciler = Reconciler(_setup(app, request, switch, signals))
     loop = Loop(reconciler.sync, bell, Pace(interval, max_backoff), told, signals.rest, SystemRandom().random)
@@ -189,6 +194,7 @@ def _setup(app: App, request: Request, switch: Switch, signals: Signals) -> Setu
         target,
         lambda target: app.session(target, for_write=True, upgrade=True),
         Selection(request.select, request.exclude),
+        request.wishes,
         plan_options,
         apply_options,
         request.allow_rewind,

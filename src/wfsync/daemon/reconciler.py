@@ -18,6 +18,7 @@ from wfsync.errors import DatabaseError, Problem, RepositoryError, WfsyncError
 from wfsync.pipeline.applying import carry_out, require_consent
 from wfsync.pipeline.planning import Planned, PlanOptions
 from wfsync.plan.model import Plan
+from wfsync.policy import Wishes
 from wfsync.state.desired import Loading, Selection
 from wfsync.store.leadership import leads, try_lead
 from wfsync.store.target import Target
@@ -46,6 +47,8 @@ class Setup:
     connect: Callable[[Target], AbstractContextManager[Session]]
     """A session to write on; creates the tables of the embedded server."""
     selection: Selection
+    wishes: Wishes
+    """Pruning and brakes, where options say something of them."""
     plan_options: Callable[[Workspace], PlanOptions]
     apply_options: Callable[[Workspace], ApplyOptions]
     allow_rewind: bool = False
@@ -122,7 +125,8 @@ class Reconciler:
         def connect(loading: Loading) -> AbstractContextManager[Session]:
             return self._connected(self._setup.target(workspace), loading)
 
-        with comparing(workspace, self._setup.selection, options, connect) as (session, planned):
+        comparison = comparing(workspace, self._setup.selection, options, connect, wishes=self._setup.wishes)
+        with comparison as (session, planned):
             facts.plan, facts.commit = planned.plan, planned.plan.source.commit
             if workspace.config.suspend or self._setup.switch.suspended:
                 return "suspended"

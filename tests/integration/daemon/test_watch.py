@@ -256,3 +256,43 @@ def test_applies_of_the_service_are_in_the_ledger(place: Make) -> None:
     with here.database.connect() as conn:
         rows = conn.execute("SELECT DISTINCT command, source FROM wfsync.applies").fetchall()
     assert rows == [("watch", "test/flows")]
+
+
+def test_drift_is_refused_until_somebody_decides(place: Make) -> None:
+    here = place()
+    here.push(bundle("a", description="one"), bundle("b", description="one"))
+    watch = here.watch("--force", "--listen", "127.0.0.1:0")
+    watch.status("applied")
+    here.database.execute("UPDATE workflow_definitions SET description = 'by hand' WHERE key = 'a'")
+    drift = watch.code("DRIFT")
+    assert (drift["status"], drift["drifted"]) == ("refused", 1)
+    assert watch.metric("wfsync_drifted_workflows") == 1
+    assert watch.metric("wfsync_in_sync") == 0
+    assert watch.end() == 143
+    assert here.once("--force").code == 3
+    here.push(bundle("b", description="two"))
+    assert here.once("--force", "--on-drift", "skip").code == 0
+    assert here.names() == {"a": "by hand", "b": "two"}
+    assert here.once("--force", "--on-drift", "overwrite").code == 0
+    assert here.names() == {"a": "one", "b": "two"}
+
+
+def test_pruning_is_consented_to_at_start_or_in_the_repository(place: Make) -> None:
+    here = place()
+    here.push(bundle("a"), bundle("b"), bundle("c"))
+    here.once()
+    (here.work.path / "workflows/b.json").unlink()
+    here.push()
+    assert here.once().code == 0
+    assert here.names().keys() == {"a", "b", "c"}
+    assert here.once("--prune").code == 0
+    assert here.names().keys() == {"a", "c"}
+    (here.work.path / "workflows/c.json").unlink()
+    here.configure("policy: { prune: true, max_deletes: 0 }\n")
+    here.push()
+    braked = here.once()
+    assert (braked.code, "MAX_DELETES" in braked.stderr) == (4, True), braked.stderr
+    here.configure("policy: { prune: true }\n")
+    here.push()
+    assert here.once().code == 0
+    assert here.names().keys() == {"a"}
