@@ -15,7 +15,7 @@ from typing import Final
 
 from wfsync.bundle.model import Json
 from wfsync.bundle.secrets import REDACTED, hide_text, is_reference, is_secret_below, is_secret_name
-from wfsync.errors import Problem
+from wfsync.errors import Place, Problem
 
 __all__ = [
     "REDACTED",
@@ -89,13 +89,15 @@ def hide_problem(problem: Problem) -> Problem:
     """``problem`` without secrets in its words, its facts and the pointer of its place. Names of files stay: whoever
     is to mend a file must find it.
     """
-    place = problem.place
-    if place is not None and place.pointer:
-        place = replace(place, pointer=hide_text(place.pointer))
     return replace(
         problem,
         message=hide_message(problem.message),
         hint=None if problem.hint is None else hide_message(problem.hint),
-        place=place,
+        place=None if problem.place is None else _hide_pointer(problem.place),
+        related=tuple(map(_hide_pointer, problem.related)),
         details={name: hide(value, secret=False)[0] for name, value in problem.details.items()},
     )
+
+
+def _hide_pointer(place: Place) -> Place:
+    return replace(place, pointer=hide_text(place.pointer)) if place.pointer else place

@@ -27,7 +27,7 @@ _MOST: Final = 50
 
 def plan_annotations(plan: Plan) -> Iterator[Problem]:
     """The annotations of a plan, as values whose ``code`` is the title."""
-    yield Problem(code="wfsync plan", severity="note", message=plan_line(plan.summary()))
+    yield _titled("wfsync plan", "note", plan_line(plan.summary()))
     for block in plan.blocks:
         yield Problem(
             code=block.code,
@@ -40,8 +40,7 @@ def plan_annotations(plan: Plan) -> Iterator[Problem]:
     for change in plan.changes[:_MOST]:
         yield _of(change)
     if len(plan.changes) > _MOST:
-        message = f"{len(plan.changes) - _MOST} more workflows would change"
-        yield Problem(code="wfsync plan", severity="note", message=message)
+        yield _titled("wfsync plan", "note", f"{len(plan.changes) - _MOST} more workflows would change")
 
 
 def failure_annotations(error: WfsyncError) -> Iterator[Problem]:
@@ -54,9 +53,10 @@ def _of(change: Change) -> Problem:
     effects = [*cascade_lines(change.cascades)]
     effects += [line for line in (runs_line(change.active_runs), drift_line(change)) if line is not None]
     severity: Severity = "warning" if change.action == "delete" or effects else "note"
-    return Problem(
-        code=f"{VERBS[change.action]} {change.key}",
-        severity=severity,
-        message="\n".join([change.reason, *effects]),
-        place=None if change.file is None else Place(change.file),
-    )
+    place = None if change.file is None else Place(change.file)
+    return _titled(f"{VERBS[change.action]} {change.key}", severity, "\n".join([change.reason, *effects]), place)
+
+
+def _titled(title: str, severity: Severity, message: str, place: Place | None = None) -> Problem:
+    """An annotation that is no problem: its title stands where a code would."""
+    return Problem(code=title, severity=severity, message=message, place=place)

@@ -22,9 +22,7 @@ from wfsync.bundle.rules.secret_values import is_literal, is_placeholder, is_ran
 from wfsync.bundle.secrets import FORMS, LOOSE, hide_text, is_reference, is_secret_name, pair_name, words_of
 from wfsync.bundle.source_map import Path, pointer
 
-__all__ = ["CODE", "check"]
-
-CODE: Final = "SECRET_LITERAL"
+__all__ = ["check"]
 
 _KINDS: Final = {
     "private_key": "a private key",
@@ -61,7 +59,7 @@ def check(workflow: JsonObject, policy: SecretPolicy, base: Path) -> Iterator[Fa
         if policy.allows(workflow["key"], where):
             continue
         yield Fault(
-            code=CODE,
+            code="SECRET_LITERAL",
             path=path,
             message=f"{reason}: a secret must not stand in a file",
             hint='write {"$secret": "NAME"} instead and give the value to the instance; if it is no secret, list '
