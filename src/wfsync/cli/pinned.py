@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["Approved", "approved", "is_plan_file", "plan_file", "refuse_other_options", "write_plan_file"]
 
 _WITH_A_PLAN_FILE: Final = frozenset(
-    {"directory", "env", "repo", "force", "allow_running", "max_changes", "max_deletes", "form", "outputs"}
+    {"directory", "env", "repo", "verify", "allowed_signers", "force", "allow_running", "max_changes", "max_deletes"}
+    | {"form", "outputs"}
 )
-"""Options of apply that consent, or say where the result goes, or name a target, which is compared with that of the
-plan. Everything else is fixed by the file."""
+"""Options of apply that consent or brake, say where the result goes, or name a place: what is there is compared with
+what the plan says. Everything else is fixed by the file."""
 
 
 def is_plan_file(source: Path | None) -> TypeGuard[Path]:
