@@ -15,12 +15,13 @@ from wfsync.render.explanations.entry import Explanation
 from wfsync.render.explanations.environments import ENVIRONMENTS
 from wfsync.render.explanations.files import FILES
 from wfsync.render.explanations.plans import PLANS
+from wfsync.render.explanations.remotes import REMOTES
 from wfsync.render.explanations.repositories import REPOSITORIES
 from wfsync.render.explanations.service import SERVICE
 
 __all__ = ["CATALOGUE", "Explanation", "explanation_text", "listing", "nearest", "page"]
 
-_CHAPTERS: Final = (FILES, ENVIRONMENTS, PLANS, REPOSITORIES, DATABASES, SERVICE)
+_CHAPTERS: Final = (FILES, ENVIRONMENTS, PLANS, REPOSITORIES, REMOTES, DATABASES, SERVICE)
 
 CATALOGUE: Final[dict[str, Explanation]] = {e.code: e for chapter in _CHAPTERS for e in chapter.entries}
 """Every code, in the order of the documentation."""
