@@ -32,8 +32,8 @@ PLANS: Final = Chapter(
         Explanation(
             "PLAN_TARGET_MISMATCH",
             3,
-            "The plan file was made for another server, database, tenant or environment, or for a database whose ledger"
-            " (and with it the key of the plan's digests) was replaced since.",
+            "The plan file was made for another server, database, tenant or environment. Or the ledger, which holds the"
+            " key of the plan's digests, was replaced since.",
             "Name the target that was planned for, or make a new plan for this one.",
         ),
         Explanation(
@@ -46,15 +46,15 @@ PLANS: Final = Chapter(
         Explanation(
             "PLAN_FILE_VERSION",
             1,
-            "The plan file was made by a version of wfsync that writes another format, or compares workflows by other"
-            " rules; so nobody can tell whether this one would do the same.",
+            "Another version of wfsync made the plan file, in another format or by other rules of comparing workflows."
+            " Nobody can tell whether this version would do the same.",
             "Apply it with the version that made it, or make a new plan with this one.",
         ),
         Explanation(
             "PLAN_KEY_UNAVAILABLE",
             1,
-            "A plan file holds digests only under a secret key of the database: the ledger's, else one that is derived"
-            " from the server's system identifier. This role may read neither.",
+            "A plan file holds digests only under a secret key of the database. That is the ledger's, else one derived"
+            " from the server's system identifier; this role may read neither.",
             "Create the ledger (an apply or `wfsync db upgrade` does) and GRANT SELECT ON wfsync.instance to the role,"
             " or GRANT EXECUTE ON FUNCTION pg_catalog.pg_control_system().",
         ),
