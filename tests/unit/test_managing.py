@@ -55,7 +55,12 @@ def test_what_is_managed_as_it_is_is_not_written_again() -> None:
     assert equal(OURS) == []
 
 
-@pytest.mark.parametrize("old", [{"digest": "old"}, {"policy": "old"}, {"workflow_id": "old"}, {"held": "same"}])
+def test_another_row_than_ours_is_somebody_elses_whatever_it_holds() -> None:
+    assert equal(replace(OURS, workflow_id="old")) == [replace(OURS, origin="adopted")]
+    assert [item.origin for item in written("overwrite", replace(OURS, workflow_id="old"))] == ["adopted"]
+
+
+@pytest.mark.parametrize("old", [{"digest": "old"}, {"policy": "old"}, {"held": "same"}])
 def test_what_is_equal_renews_all_else_and_ends_a_hold(old: dict[str, str]) -> None:
     assert equal(replace(OURS, **old)) == [OURS]  # type: ignore[arg-type]
 

@@ -73,7 +73,7 @@ def test_an_apply_records_what_it_did_and_manages_what_it_wrote(place: Any, layo
     before = {r["workflow_id"]: r for r in work.rows("SELECT * FROM workflow_definitions")}
     work.ok("apply", "--force")
     second = applies(work)[1]
-    assert second["options"] == {"overwrite": "replace", "force": True}
+    assert second["options"] | {"overwrite": "replace", "force": True} == second["options"]
     of_b, of_c = changes(work)[3:]
     assert (of_b["key"], of_b["action"], of_c["key"], of_c["action"]) == ("b", "overwrite", "c", "relink")
     assert (str(of_b["before_id"]), of_b["after_id"]) == (first_ids["b"], work.ids()["b"])
