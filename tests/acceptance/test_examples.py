@@ -10,14 +10,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import pytest
 import yaml
 
 from command_line import CommandLine
 from corpus_edits import JsonObject, dependencies, steps_of
-from servers import Server, new_server
 from wfsync.bundle.load import LoadOptions, load
 from wfsync.bundle.registry import parse_registry
 from wfsync.bundle.yaml_text import read_yaml
@@ -196,13 +194,6 @@ def test_the_readme_tells_of_every_workflow() -> None:
 # ---------------------------------------------------------------------------------------------- what it promises runs
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    server = new_server()
-    yield server
-    server.remove()
-
-
 class Shell:
     """A clone of `examples/repo` in git, in which lines of shell run with ``wfsync`` on the PATH."""
 
@@ -243,42 +234,9 @@ def shell(cli: CommandLine, tmp_path: Path) -> Shell:
     return Shell(cli, tmp_path)
 
 
-def _github_lines() -> list[str]:
-    jobs = yaml.safe_load((REPO / ".github/workflows/wfsync.yml").read_text(encoding="utf-8"))["jobs"]
-    return [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
-
-
-def _gitlab_lines() -> list[str]:
-    pipeline = yaml.safe_load((REPO / ".gitlab-ci.yml").read_text(encoding="utf-8"))
-    return [
-        *pipeline["default"]["before_script"],
-        *(line for s in pipeline["stages"] for line in pipeline[s]["script"]),
-    ]
-
-
 def _pre_commit_lines() -> list[str]:
     hooks = yaml.safe_load((REPO / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
     return [hook["entry"] for hook in hooks]
-
-
-@pytest.mark.parametrize("lines", [_github_lines(), _gitlab_lines()], ids=["github", "gitlab"])
-def test_what_ci_runs_works_in_order(lines: list[str], shell: Shell, server: Server) -> None:
-    name = shell.folder.parent.name
-    server.execute(f'CREATE DATABASE "{name}"')
-    shell.environment["WFSYNC_DATABASE_URL"] = (
-        f"postgresql://wfsync@/{quote(name)}?host={quote(str(server.folder), safe='')}"
-    )
-    shell.environment["GITHUB_STEP_SUMMARY"] = str(shell.folder.parent / "summary.md")
-    assert lines[0] == "pip install wfsync"
-    for line in lines[1:]:
-        if line == "pip install wfsync":
-            continue
-        done = shell.run(line)
-        assert done.returncode == 0, f"{line}\n{done.stdout}"
-    assert f"{len(WORKFLOWS)} to create" in (shell.folder / "plan.md").read_text(encoding="utf-8")
-    # The laws: after apply nothing is left to do, and an export changes no byte.
-    assert shell.run("wfsync export --all").returncode == 0
-    assert shell.changed() == ""
 
 
 @pytest.mark.parametrize("line", _pre_commit_lines())
