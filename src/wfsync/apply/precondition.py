@@ -137,7 +137,11 @@ def require_ownership(
     if keys:
         now = read_managed_keys(conn, tenant, keys)
         _refuse(
-            [_stale(key, "is managed in another way meanwhile") for key in keys if now.get(key) != managed.by_key.get(key)]
+            [
+                _stale(key, "is managed in another way meanwhile")
+                for key in keys
+                if now.get(key) != managed.by_key.get(key)
+            ]
         )
 
 

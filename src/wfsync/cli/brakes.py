@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from wfsync.plan.limits import Limit
 
-__all__ = ["brake_options"]
+__all__ = ["brake_options", "rollback_brake_options"]
 
 
 class _LimitType(click.ParamType["Limit"]):
@@ -30,21 +30,29 @@ class _LimitType(click.ParamType["Limit"]):
 
 def brake_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--prune``, ``--on-drift``, ``--max-changes`` and ``--max-deletes``, given to ``command`` as ``wishes``."""
+    return _with(_OPTIONS, command)
 
+
+def rollback_brake_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for a rollback, which never prunes and whose deletes have no default brake."""
+    return _with(_ROLLBACK_OPTIONS, command)
+
+
+def _with(options: tuple[Callable[[Any], Any], ...], command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def with_wishes(
         *arguments: Any,
-        prune: bool | None,
         on_drift: Any,
         max_changes: Limit | None,
         max_deletes: Limit | None,
+        prune: bool | None = None,
         **rest: Any,
     ) -> Any:
         from wfsync.policy import Wishes
 
         return command(*arguments, wishes=Wishes(prune, on_drift, max_changes, max_deletes), **rest)
 
-    for option in reversed(_OPTIONS):
+    for option in reversed(options):
         option(with_wishes)
     return with_wishes
 
@@ -72,5 +80,20 @@ _OPTIONS = (
         type=_LimitType(),
         help="Refuse to delete more workflows than this. Default: wfsync.yaml, else the larger of 3 and 30% of the"
         " managed workflows.",
+    ),
+)
+
+_ROLLBACK_OPTIONS = (
+    click.option(
+        "--on-drift",
+        type=click.Choice(["fail", "overwrite", "skip"]),
+        help="What to do about workflows that were changed since APPLY, in the database or by a later apply. Default:"
+        " fail; overwrite for the embedded database.",
+    ),
+    _OPTIONS[2],
+    click.option(
+        "--max-deletes",
+        type=_LimitType(),
+        help="Refuse to delete more workflows than this. Default: wfsync.yaml, else what APPLY created.",
     ),
 )

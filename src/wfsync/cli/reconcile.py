@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from wfsync.state.live import Reading
     from wfsync.wiring import Session, Workspace
 
-__all__ = ["Form", "apply", "plan", "show_outcome"]
+__all__ = ["Form", "apply", "plan", "show_outcome", "show_plan"]
 
 Form = Literal["text", "json", "markdown"]
 PlanForm = Literal["text", "json", "markdown", "github"]
@@ -125,7 +125,7 @@ def plan(
         data = None if plan_to is None else plan_file(session, workspace, planned, directory, request.selection)
     if plan_to is not None and data is not None:
         write_plan_file(app, plan_to, data)
-    _show(app, made, form, outputs)
+    show_plan(app, made, form, outputs)
     return exit_codes.PENDING if detailed_exitcode and (made.summary().pending or made.blocks) else exit_codes.OK
 
 
@@ -232,7 +232,8 @@ def _planned(
         yield session, workspace, planned
 
 
-def _show(app: App, made: Plan, form: PlanForm, outputs: tuple[str, ...]) -> None:
+def show_plan(app: App, made: Plan, form: PlanForm, outputs: tuple[str, ...]) -> None:
+    """Write a plan to stdout and to every ``--output``."""
     from wfsync.cli.checkout import from_checkout
     from wfsync.render.annotations import plan_annotations
     from wfsync.render.json import plan_json

@@ -144,9 +144,7 @@ def make_plan(
     return Planned(plan, desired, rows.state, known, rows.snapshot, managed, rows.proof)
 
 
-def _belonging(
-    desired: DesiredState, live: LiveState, managed: ManagedState, options: PlanOptions
-) -> Belonging | None:
+def _belonging(desired: DesiredState, live: LiveState, managed: ManagedState, options: PlanOptions) -> Belonging | None:
     if options.standings is not None:
         owner = Owner(options.source or "", options.policies.fingerprint)
         return Belonging(owner, options.standings(live, managed), managed, live)
@@ -164,11 +162,13 @@ def _whose(belonging: Belonging | None, options: PlanOptions) -> Whose:
 def _check(desired: DesiredState, rows: Rows, known: Resolution, decision: Decision) -> tuple[Problem, ...]:
     """Every warning; raises `InputError` when something that is needed is missing."""
     overwritten = {c.key: desired.by_key[c.key] for c in decision.changes if c.action == "overwrite"}
+    deleted = {c.workflow_id for c in decision.changes if c.action == "delete" and c.workflow_id is not None}
+    left_out = {item.key for item in desired.unselected}
     problems = [
         *desired.notes,
         *rows.notes,
         *missing_dependencies(desired.by_key.values()),
-        *unresolved(desired.by_key, rows.state, known, overwritten, {item.key for item in desired.unselected}),
+        *unresolved(desired.by_key, rows.state, known, overwritten, left_out, deleted),
     ]
     raise_if_wrong(problems)
     return tuple(problems)

@@ -67,8 +67,10 @@ def unresolved(
     known: Resolution,
     changing: Mapping[str, Desired],
     unselected: Collection[str] = (),
+    deleted: Collection[str] = (),
 ) -> Iterator[Problem]:
-    """Every call that would lead nowhere once ``desired`` is applied; ``unselected`` are keys of files left out.
+    """Every call that would lead nowhere once ``desired`` is applied; ``unselected`` are keys of files left out,
+    ``deleted`` the ids of rows that will be gone.
 
     ``MISSING_REFERENCE`` for a callee or a version that exists neither in the set nor in the database, and for a stored
     caller whose callee's version one of ``changing`` (the overwrites) drops: an error where a published version calls,
@@ -79,7 +81,7 @@ def unresolved(
             yield from _check(item, call, known, desired, live, unselected)
     replaced = {live.by_key[key].workflow_id: item for key, item in changing.items() if key in live.by_key}
     for caller in live.rows():
-        if caller.key in desired:
+        if caller.key in desired or caller.workflow_id in deleted:
             continue
         for call in caller.calls:
             callee = replaced.get(call.target)

@@ -75,6 +75,8 @@ def target_line(target: TargetRef) -> str:
 
 def source_line(source: SourceRef) -> str:
     """``/repo, folder workflows, branch main at 1a2b3c4d5e6f, with uncommitted changes``"""
+    if source.root and not source.directory:  # no repository: what a rollback was made from
+        return plain(source.root)
     parts = [plain(source.root), f"folder {plain(source.directory)}"]
     if source.rev is not None:
         parts.append(f"revision {plain(source.rev)}")
