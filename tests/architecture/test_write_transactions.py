@@ -8,6 +8,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[2] / "src" / "wfsync"
 ALLOWED = {
     "apply/execute.py",  # the apply itself
+    "apply/adopting.py",  # whose a key is, never a workflow
     "store/migrate.py",  # `wfsync db upgrade`: the tables, never their rows
     "store/ledger/schema.py",  # the ledger's tables, likewise
     "store/connection.py",  # where it is defined

@@ -511,3 +511,103 @@ def test_status_without_a_ledger_creates_none(place: Any) -> None:
     assert (found["ledger"], [i["state"] for i in found["items"]]) == (False, ["git_only"])
     assert "There is no ledger" in work.ok("status").stdout
     assert work.rows("SELECT 1 FROM pg_namespace WHERE nspname = 'wfsync'") == []
+
+
+# ------------------------------------------------------------------------------------------------ adopt and release
+
+
+@pytest.mark.parametrize("layout", ["wfsync", "A½"])
+def test_adopt_takes_over_from_another_source_and_from_nobody(place: Any, layout: LayoutName) -> None:
+    work = place(layout)
+    other = beside(work, "theirs", "source: example.org/theirs\n")
+    other.write(bundle("a"), bundle("b"))
+    other.ok("apply")
+    work.write(bundle("mine"), bundle("loose"))
+    work.ok("import", str(work.folder / "workflows" / "loose.json"))
+    work.ok("apply", "--select", "mine")
+    work.write(bundle("a", [set_state("OURS")]), bundle("b"), bundle("loose", [set_state("OURS")]))
+    rows = work.everything()
+    done = work.ok("adopt", "a", "b", "loose", "mine", "--format", "json").json()
+    assert work.everything() == rows
+    assert [(i["key"], i["action"], i["taken_from"], i["state"]) for i in done["items"]] == [
+        ("a", "adopted", "example.org/theirs", "git_changed"),
+        ("b", "adopted", "example.org/theirs", "in_sync"),
+        ("loose", "adopted", None, "git_changed"),
+        ("mine", "unchanged", None, "in_sync"),
+    ]
+    states = {i["key"]: (i["state"], i["origin"]) for i in work.ok("status", "--format", "json").json()["items"]}
+    assert states == {
+        "a": ("git_changed", "adopted"),
+        "b": ("in_sync", "adopted"),
+        "loose": ("git_changed", "adopted"),
+        "mine": ("in_sync", "created"),
+    }
+    text = work.ok("adopt", "a").stdout
+    assert text.endswith("a  is managed from here already\n\nAdopted: 0, 1 unchanged.\n")
+    work.ok("apply", "--force")
+    remove(work, "a", "b", "loose")
+    assert plan(work, "--prune")["summary"]["delete"] == 0  # adopted, not created
+    remove(other, "a")
+    assert plan(other, "--prune")["summary"]["delete"] == 0  # theirs no more
+    (recorded,) = work.rows("SELECT command, source FROM wfsync.applies WHERE apply_id::text = %s", done["apply_id"])
+    assert recorded == {"command": "adopt", "source": "example.org/ours"}
+
+
+def test_adopt_wants_file_and_row_and_says_all_that_is_missing(place: Any) -> None:
+    work = place("A")
+    work.write(bundle("file"), bundle("both"))
+    work.ok("import", str(work.folder / "workflows" / "both.json"))
+    work.write(bundle("row"))
+    work.ok("import", str(work.folder / "workflows" / "row.json"))
+    remove(work, "row")
+    found = work.fails(1, "adopt", "file", "both", "row", "none", "--format", "json").json()
+    assert [(e["code"], e["key"]) for e in found["errors"]] == [
+        ("WORKFLOW_NOT_FOUND", "file"),
+        ("WORKFLOW_NOT_FOUND", "none"),
+        ("WORKFLOW_NOT_FOUND", "row"),
+    ]
+    assert "adopted  both" not in work.ok("adopt", "both").stdout
+    work.fails(64, "adopt")
+
+
+def test_what_another_source_manages_and_lost_can_be_adopted(place: Any) -> None:
+    work = place()
+    other = beside(work, "theirs", "source: example.org/theirs\n")
+    other.write(bundle("a"))
+    other.ok("apply")
+    work.rows("DELETE FROM workflow_definitions WHERE key = 'a'")
+    work.write(bundle("a"))
+    assert refused(work, 4) == [("MANAGED_ELSEWHERE", "a")]
+    assert "not in the database: the next apply creates it" in work.ok("adopt", "a").stdout
+    work.ok("apply")
+    assert keys(work) == ["a"]
+
+
+def test_release_ends_a_hold(place: Any) -> None:
+    work = place()
+    work.write(bundle("a"), bundle("b"))
+    work.ok("apply")
+    work.write(bundle("a", [set_state("NEW")]))
+    (change,) = plan(work)["changes"]
+    work.rows("UPDATE wfsync.managed SET held = %s WHERE key = 'a'", change["after_digest"])
+    assert plan(work)["changes"] == []
+    work.ok("plan", "--detailed-exitcode")
+    work.ok("apply", "--force")
+    found = work.fails(1, "release", "a", "b", "c", "--format", "json").json()
+    assert [(e["code"], e["key"]) for e in found["errors"]] == [("NOT_HELD", "b"), ("NOT_HELD", "c")]
+    assert "Released: 1, 0 unchanged." in work.ok("release", "a").stdout
+    assert [c["key"] for c in plan(work)["changes"]] == ["a"]
+
+
+def test_a_row_that_took_our_rows_place_is_never_ours_again(place: Any) -> None:
+    """The same content under our key, made by somebody else: equal, managed, and not created by us."""
+    work = place("A")
+    work.write(bundle("a"), bundle("b"))
+    work.ok("apply")
+    work.rows("DELETE FROM workflow_definitions WHERE key = 'a'")
+    work.ok("import", str(work.folder / "workflows" / "a.json"))
+    work.ok("apply")
+    remove(work, "a")
+    assert plan(work, "--prune")["summary"]["delete"] == 0
+    (item,) = work.ok("status", "--select", "a", "--format", "json").json()["items"]
+    assert (item["origin"], item["prunable"]) == ("adopted", False)

@@ -63,7 +63,9 @@ def managed_equal(
         if base is None:
             yield Managed(key, owner.source, "adopted", row.workflow_id, row.digest, policy, held)
         elif (base.workflow_id, base.digest, base.policy, base.held) != (row.workflow_id, row.digest, policy, held):
-            yield Managed(key, base.source, base.origin, row.workflow_id, row.digest, policy, held)
+            # Another row than the one that we know is somebody else's, whatever it holds: never to be pruned
+            origin = base.origin if base.workflow_id == row.workflow_id else "adopted"
+            yield Managed(key, base.source, origin, row.workflow_id, row.digest, policy, held)
 
 
 def managed_absent(held: Mapping[str, str], current: Mapping[str, Managed], owner: Owner) -> Iterator[Managed]:
@@ -87,4 +89,5 @@ def forgotten(changes: Collection[Change]) -> frozenset[str]:
 def _origin(change: Change, base: Managed | None, source: str) -> Origin:
     if change.action == "create":
         return "created"
-    return base.origin if base is not None and base.source == source else "adopted"
+    ours = base is not None and base.source == source and base.workflow_id == change.workflow_id
+    return base.origin if base is not None and ours else "adopted"

@@ -16,6 +16,8 @@ from wfsync.cli.importing import import_
 from wfsync.cli.inspecting import diff, refs
 from wfsync.cli.reconcile import apply, plan
 from wfsync.cli.reference import explain, schema
+from wfsync.cli.rollback import rollback
+from wfsync.cli.standing import adopt, release, status
 from wfsync.cli.validate import validate
 from wfsync.cli.watching import watch
 
@@ -28,6 +30,9 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     fmt,
     plan,
     apply,
+    status,
+    adopt,
+    release,
     watch,
     export,
     import_,
@@ -35,6 +40,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     refs,
     history,
     show,
+    rollback,
     db,
     schema,
     explain,

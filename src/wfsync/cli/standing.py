@@ -1,9 +1,9 @@
-"""``status``: how every key stands in git, in the database, and since the last apply."""
+"""``status``, ``adopt`` and ``release``: how every key stands, and whose it is."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,13 +12,14 @@ import click
 from wfsync.cli import exit_codes
 from wfsync.cli.context import App, pass_app
 from wfsync.cli.options import directory_argument, environment_option, format_option, rev_option, selection_options
+from wfsync.cli.recording import recording
 from wfsync.cli.remote_options import repo_option, verify_options
 
 if TYPE_CHECKING:
     from wfsync.state.desired import Loading
     from wfsync.wiring import Session
 
-__all__ = ["status"]
+__all__ = ["adopt", "release", "status"]
 
 
 @click.command()
@@ -70,3 +71,93 @@ def status(
     stock = stocktaking(workspace, options, connect)
     app.result(stock_json(stock) if form == "json" else stock_text(stock, color=app.color, verbose=app.verbose))
     return exit_codes.PENDING if detailed_exitcode and not stock.settled else exit_codes.OK
+
+
+_DIRECTORY = click.option(
+    "--dir", "directory", type=click.Path(path_type=Path, file_okay=False), help="Where the repository is."
+)
+
+
+@click.command()
+@click.argument("keys", metavar="KEY...", nargs=-1, required=True)
+@environment_option
+@_DIRECTORY
+@rev_option
+@format_option("text", "json")
+@pass_app
+def adopt(
+    app: App,
+    keys: tuple[str, ...],
+    directory: Path | None,
+    rev: str | None,
+    form: Literal["text", "json"],
+) -> None:
+    """Manage workflows from this repository that exist already: unmanaged ones, and those of another source.
+
+    Each must have a file here and a row in the database. Neither is changed: what differs afterwards is overwritten by
+    the next `wfsync apply --force`. An adopted workflow is never pruned.
+
+    \b
+    Example:
+      wfsync adopt billing.dunning
+    """
+    from wfsync.pipeline.adopting import adopt as take
+    from wfsync.pipeline.planning import PlanOptions
+    from wfsync.plan.guard import Consent
+    from wfsync.render.standing import managing_json, managing_text
+    from wfsync.state.desired import Selection
+    from wfsync.wiring import stocktaking
+
+    workspace = app.workspace(directory, rev)
+    policies = app.policies(directory, workspace)
+    options = PlanOptions(
+        workspace.config.overwrite, track=app.track, policies=policies, about=Selection(keys=frozenset(keys))
+    )
+    target = app.target(directory, workspace)
+    record = recording(app, workspace, command="adopt")
+    with app.session(target, for_write=True) as session:
+        stock = stocktaking(workspace, options, lambda _loading: nullcontext(session))
+        done = take(
+            session.conn,
+            session.layout,
+            session.tenant,
+            keys,
+            stock,
+            policies,
+            app.apply_options(Consent(), record),
+        )
+    app.result(managing_json(done) if form == "json" else managing_text(done))
+
+
+@click.command()
+@click.argument("keys", metavar="KEY...", nargs=-1, required=True)
+@environment_option
+@_DIRECTORY
+@format_option("text", "json")
+@pass_app
+def release(app: App, keys: tuple[str, ...], directory: Path | None, form: Literal["text", "json"]) -> None:
+    """End the hold of workflows that were rolled back: the next apply makes them what their files say.
+
+    \b
+    Example:
+      wfsync release billing.dunning
+    """
+    from wfsync.pipeline.adopting import Asker
+    from wfsync.pipeline.adopting import release as end_holds
+    from wfsync.plan.guard import Consent
+    from wfsync.plan.model import SourceRef
+    from wfsync.render.standing import managing_json, managing_text
+
+    workspace = app.workspace(directory)
+    record = recording(app, workspace, command="release")
+    source = SourceRef(workspace.repository.root, workspace.directory)
+    with app.session(app.target(directory, workspace), for_write=True) as session:
+        done = end_holds(
+            session.conn,
+            session.layout,
+            session.tenant,
+            keys,
+            Asker(source, workspace.identity, session.reference()),
+            app.apply_options(Consent(), record),
+        )
+    app.result(managing_json(done) if form == "json" else managing_text(done))

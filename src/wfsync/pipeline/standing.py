@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from wfsync.errors import Problem
 from wfsync.pipeline.belonging import fingerprints
 from wfsync.pipeline.planning import PlanOptions, source_of
-from wfsync.plan.managed import ManagedState, Origin
+from wfsync.plan.managed import Managed, ManagedState
 from wfsync.plan.model import SourceRef, TargetRef
 from wfsync.plan.ownership import Owner, Standing, State, standings
 from wfsync.plan.resolve import resolution
@@ -33,8 +33,10 @@ class Item:
     standing: Standing
     file: str | None
     workflow_id: str | None
-    origin: Origin | None
-    """Of what is managed by any source."""
+    digest: str | None
+    """Of the row."""
+    managed: Managed | None
+    """By any source."""
     updated_at: str | None
     updated_by: str | None
 
@@ -109,12 +111,13 @@ def take_stock(
 
 
 def _item(its: Standing, desired: DesiredState, live: LiveState, managed: ManagedState) -> Item:
-    file, row, remembered = desired.by_key.get(its.key), live.by_key.get(its.key), managed.by_key.get(its.key)
+    file, row = desired.by_key.get(its.key), live.by_key.get(its.key)
     return Item(
         its,
         None if file is None else file.file,
         None if row is None else row.workflow_id,
-        None if remembered is None else remembered.origin,
+        None if row is None else row.digest,
+        managed.by_key.get(its.key),
         None if row is None else row.updated_at,
         None if row is None else row.updated_by,
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import Final
 
 from wfsync.plan.change import Blocked, CascadeCount, Change
 from wfsync.plan.limits import Limit, default_deletes
@@ -190,7 +191,7 @@ def _policy(change: Change, brakes: Brakes, measure: Measure) -> Iterator[Blocke
         )
 
 
-_DONE = {"overwrite": "overwritten", "delete": "deleted"}
+_DONE: Final = {"overwrite": "overwritten", "delete": "deleted"}
 
 
 def _rows(cascade: CascadeCount) -> str:
@@ -222,7 +223,12 @@ def _limits(changes: tuple[Change, ...], brakes: Brakes, measure: Measure) -> It
     limit = brakes.max_changes
     if limit is not None and not (limit.percent and measure.known == 0) and changed > limit.of(measure.known):
         part = f" ({limit} of {measure.known})" if limit.percent else ""
-        yield _braked("MAX_CHANGES", changed, "changed", f"{limit.of(measure.known)}{part}", "--max-changes")
+        yield Blocked(
+            "MAX_CHANGES",
+            _too_many(changed, "changed", f"{limit.of(measure.known)}{part}"),
+            hint=f"{_PART}, or raise the brake with --max-changes",
+            details={"count": changed, "limit": limit.of(measure.known)},
+        )
     if deletes:
         given = brakes.max_deletes
         most = default_deletes(measure.managed) if given is None else given.of(measure.managed)
@@ -230,7 +236,12 @@ def _limits(changes: tuple[Change, ...], brakes: Brakes, measure: Measure) -> It
             part = f" ({given} of {measure.managed})" if given is not None and given.percent else ""
             if given is None:
                 part = f" (the larger of 3 and 30% of {measure.managed} managed workflows)"
-            yield _braked("MAX_DELETES", deletes, "deleted", f"{most}{part}", "--max-deletes")
+            yield Blocked(
+                "MAX_DELETES",
+                _too_many(deletes, "deleted", f"{most}{part}"),
+                hint=f"{_PART}, or raise the brake with --max-deletes",
+                details={"count": deletes, "limit": most},
+            )
         if measure.unread:
             yield Blocked(
                 "PRUNE_INCOMPLETE",
@@ -241,10 +252,8 @@ def _limits(changes: tuple[Change, ...], brakes: Brakes, measure: Measure) -> It
             )
 
 
-def _braked(code: str, count: int, done: str, most: str, flag: str) -> Blocked:
-    return Blocked(
-        code,
-        f"{count} workflow{'s' * (count != 1)} would be {done}; the brake is at {most}",
-        hint=f"look at the plan; apply a part of it with --select, or raise the brake with {flag}",
-        details={"count": count},
-    )
+_PART: Final = "look at the plan; apply a part of it with --select"
+
+
+def _too_many(count: int, done: str, most: str) -> str:
+    return f"{count} workflow{'s' * (count != 1)} would be {done}; the brake is at {most}"

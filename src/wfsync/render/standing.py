@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from wfsync.bundle.model import JsonObject
+from wfsync.pipeline.adopting import Managing, Taken
 from wfsync.pipeline.standing import Item, Stock
 from wfsync.plan.codec import PLAN_FORMAT_VERSION, problem_value, source_value, target_value
 from wfsync.plan.ownership import STATES, State
@@ -14,7 +15,7 @@ from wfsync.render.problems import problem_lines
 from wfsync.render.style import Paint, Style
 from wfsync.render.words import source_line, target_line
 
-__all__ = ["stock_json", "stock_text"]
+__all__ = ["managing_json", "managing_text", "stock_json", "stock_text"]
 
 _WORDS: Final[dict[State, tuple[str, Style, str]]] = {
     "in_sync": ("=", "dim", "in sync"),
@@ -99,7 +100,7 @@ def _item_value(item: Item) -> JsonObject:
         "base_known": its.base_known,
         "file": item.file,
         "workflow_id": item.workflow_id,
-        "origin": item.origin,
+        "origin": None if item.managed is None else item.managed.origin,
         "managed_by": its.managed_by,
         "prunable": its.prunable,
         "updated_at": item.updated_at,
@@ -112,3 +113,48 @@ def _counts(items: Sequence[Item]) -> dict[State, int]:
     for item in items:
         counts[item.state] += 1
     return counts
+
+
+def managing_text(managing: Managing) -> str:
+    """What became of each key; the last line counts."""
+    lines = [f"Target: {target_line(managing.target)}", f"Managed as: {plain(managing.source_name)}", ""]
+    lines += [f"{plain(taken.key)}  {_became(taken)}" for taken in managing.keys]
+    lines.append("")
+    if managing.apply_id is not None:
+        lines.append(f"Recorded as: {managing.apply_id}")
+    done = sum(1 for taken in managing.keys if taken.action != "unchanged")
+    verb = "released" if any(taken.action == "released" for taken in managing.keys) else "adopted"
+    lines.append(f"{verb.capitalize()}: {done}, {len(managing.keys) - done} unchanged.")
+    return "\n".join(lines) + "\n"
+
+
+def _became(taken: Taken) -> str:
+    match taken.action:
+        case "released":
+            return "released; the next apply makes it what its file says"
+        case "unchanged":
+            return "is managed from here already"
+        case "adopted":
+            before = "" if taken.taken_from is None else f" from {plain(taken.taken_from)}"
+            nows = {
+                "in_sync": "in sync",
+                "database_deleted": "not in the database: the next apply creates it",
+            }
+            now = nows.get(taken.state or "", "differs: `wfsync apply --force` would overwrite it")
+            return f"adopted{before}; {now}; never pruned"
+
+
+def managing_json(managing: Managing) -> str:
+    """One document with an item for every key."""
+    return json_document(
+        {
+            "format_version": PLAN_FORMAT_VERSION,
+            "source": {"name": managing.source_name},
+            "target": target_value(managing.target),
+            "apply_id": managing.apply_id,
+            "items": [
+                {"key": t.key, "action": t.action, "taken_from": t.taken_from, "state": t.state} for t in managing.keys
+            ],
+            "errors": [],
+        }
+    )

@@ -14,6 +14,7 @@ from wfsync.render.explanations.databases import DATABASES
 from wfsync.render.explanations.entry import Explanation
 from wfsync.render.explanations.environments import ENVIRONMENTS
 from wfsync.render.explanations.files import FILES
+from wfsync.render.explanations.ownership import OWNERSHIP
 from wfsync.render.explanations.plans import PLANS
 from wfsync.render.explanations.remotes import REMOTES
 from wfsync.render.explanations.repositories import REPOSITORIES
@@ -21,7 +22,7 @@ from wfsync.render.explanations.service import SERVICE
 
 __all__ = ["CATALOGUE", "Explanation", "explanation_text", "listing", "nearest", "page"]
 
-_CHAPTERS: Final = (FILES, ENVIRONMENTS, PLANS, REPOSITORIES, REMOTES, DATABASES, SERVICE)
+_CHAPTERS: Final = (FILES, ENVIRONMENTS, PLANS, OWNERSHIP, REPOSITORIES, REMOTES, DATABASES, SERVICE)
 
 CATALOGUE: Final[dict[str, Explanation]] = {e.code: e for chapter in _CHAPTERS for e in chapter.entries}
 """Every code, in the order of the documentation."""

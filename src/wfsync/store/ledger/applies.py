@@ -221,6 +221,10 @@ def applies(
         return [_applied_row(row) for row in found]
 
 
+_IS_LAST: Final = " AND a.outcome = 'applied' AND a.command NOT IN ('adopt', 'release')"
+"""Those two change no workflow: whoever says ``last`` does not mean them."""
+
+
 def find_apply(conn: Connection, tenant: Tenant | None, reference: str) -> AppliedRow:
     """The apply that ``reference`` means: an id, the beginning of one, or ``last`` for the last that was applied.
 
@@ -236,7 +240,7 @@ def find_apply(conn: Connection, tenant: Tenant | None, reference: str) -> Appli
     with translate(target_of(conn), "reading the ledger"):
         found = conn.execute(
             f"SELECT {_COLUMNS} FROM wfsync.applies a WHERE a.tenant = %(tenant)s"  # noqa: S608 - from above
-            + (" AND a.outcome = 'applied'" if is_last else " AND pg_catalog.starts_with(a.apply_id::text, %(id)s)")
+            + (_IS_LAST if is_last else " AND pg_catalog.starts_with(a.apply_id::text, %(id)s)")
             + f" ORDER BY a.at DESC LIMIT {1 if is_last else 11}",
             {"tenant": tenant_text(tenant), "id": reference.strip().lower()},
         ).fetchall()

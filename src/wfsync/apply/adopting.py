@@ -1,0 +1,100 @@
+"""Whose a key is, changed on purpose: `wfsync adopt` and `wfsync release`. No workflow is ever touched here.
+
+Both are told apart from an apply in the ledger by their command, and are never what `rollback last` means.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from wfsync import __version__
+from wfsync.apply.execute import ApplyOptions
+from wfsync.apply.record import Recording
+from wfsync.errors import Conflict, DatabaseError, Problem
+from wfsync.plan.managed import Managed
+from wfsync.plan.model import SourceRef, TargetRef
+from wfsync.state.managed import read_managed_keys, write_managed
+from wfsync.store.connection import Connection, advisory_lock, write_transaction
+from wfsync.store.layout import InstanceLayout, Tenant
+from wfsync.store.ledger.applies import begin_record, finish_record, thin_out
+from wfsync.store.ledger.schema import ensure
+from wfsync.store.ledger.values import AppliedRow
+
+__all__ = ["Intent", "manage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What is to be managed, and what that was decided from."""
+
+    wanted: Sequence[Managed]
+    seen: Mapping[str, Managed]
+    """What was managed when it was decided, by key."""
+    source: SourceRef
+    target: TargetRef
+
+
+def manage(
+    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, intent: Intent, options: ApplyOptions
+) -> str:
+    """Write what is wanted to what is managed, with a row of the ledger; its id.
+
+    Creates the ledger where there is none. Raises `Conflict` (``STALE_PLAN``) when a key is managed in another way
+    meanwhile, `DatabaseError` (``LEDGER_UNAVAILABLE`` where the role may not), `LockTimeout`.
+    """
+    started = time.monotonic()
+    assert options.recording is not None  # noqa: S101 - both commands record
+    _require_ledger(conn, options.lock_timeout)
+    row = _row(options.recording, intent)
+    keys = [item.key for item in intent.wanted]
+    with write_transaction(conn, options.lock_timeout, options.on_commit):
+        advisory_lock(conn, layout, tenant)
+        _require_unmoved(read_managed_keys(conn, tenant, keys), intent)
+        write_managed(conn, tenant, intent.wanted)
+        begin_record(conn, tenant, row)
+        finish_record(conn, tenant, row.id, round(time.monotonic() - started, 3))
+        thin_out(conn, tenant, options.recording.keep)
+    return row.id
+
+
+def _require_ledger(conn: Connection, lock_timeout: float) -> None:
+    access, _ = ensure(conn, lock_timeout)
+    unavailable = access.unavailable()
+    if unavailable is not None:
+        problem = replace(unavailable, severity="error")
+        raise DatabaseError(problem.message, code=problem.code, hint=problem.hint, problems=[problem])
+
+
+def _require_unmoved(now: Mapping[str, Managed], intent: Intent) -> None:
+    moved = [item.key for item in intent.wanted if now.get(item.key) != intent.seen.get(item.key)]
+    if moved:
+        raise Conflict(
+            f"{len(moved)} workflow{'s are' if len(moved) != 1 else ' is'} managed in another way meanwhile",
+            code="STALE_PLAN",
+            hint="nothing was written; look at `wfsync status`, and run the command again",
+            problems=[Problem(code="STALE_PLAN", message="is managed in another way meanwhile", key=k) for k in moved],
+        )
+
+
+def _row(recording: Recording, intent: Intent) -> AppliedRow:
+    return AppliedRow(
+        id=str(uuid.uuid4()),
+        command=recording.command,
+        outcome="applied",
+        actor=recording.actor.name,
+        actor_origin=recording.actor.origin,
+        run_url=recording.actor.run_url,
+        source=recording.source,
+        branch=intent.source.branch,
+        commit=intent.source.commit,
+        dirty=intent.source.dirty,
+        target=intent.target.display,
+        plan_digest="",
+        options={**recording.options, "keys": [item.key for item in intent.wanted]},
+        counts={"create": 0, "overwrite": 0, "delete": 0, "relink": 0, "unchanged": 0},
+        wfsync=__version__,
+        seconds=0.0,
+    )
