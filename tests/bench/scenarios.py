@@ -87,12 +87,16 @@ def _floor_create(bench: Bench) -> Iterator[Program]:
         yield bench.floor("create", bench.repository() / "workflows", database)
 
 
-def _plan(*, cold: bool) -> Callable[[Bench], Prepared]:
+def _plan(*options: str, cold: bool = False) -> Callable[[Bench], Prepared]:
     def prepare(bench: Bench) -> Prepared:
         says = _nothing_changed(bench)
-        return nullcontext(bench.command(bench.repository(), bench.full(), "plan", says=says, cold=cold))
+        return nullcontext(bench.command(bench.repository(), bench.full(), "plan", *options, says=says, cold=cold))
 
     return prepare
+
+
+def _status(bench: Bench) -> Prepared:
+    return nullcontext(bench.command(bench.repository(), bench.full(), "status", says=str(bench.size)))
 
 
 def _floor_plan(bench: Bench) -> Prepared:
@@ -100,7 +104,9 @@ def _floor_plan(bench: Bench) -> Prepared:
 
 
 def _plan_compact(bench: Bench) -> Prepared:
-    program = bench.command(bench.repository("compact"), bench.full(), "plan", says=_nothing_changed(bench))
+    program = bench.command(
+        bench.repository("compact"), bench.full(), "plan", "--refresh", says=_nothing_changed(bench)
+    )
     return nullcontext(program)
 
 
@@ -109,7 +115,7 @@ def _floor_compact(bench: Bench) -> Prepared:
 
 
 def _plan_rev(bench: Bench) -> Prepared:
-    arguments = ("plan", "--rev", "HEAD")
+    arguments = ("plan", "--refresh", "--rev", "HEAD")
     return nullcontext(bench.command(bench.repository(), bench.full(), *arguments, says=_nothing_changed(bench)))
 
 
@@ -118,11 +124,14 @@ def _floor_rev(bench: Bench) -> Prepared:
     return nullcontext(bench.floor("plan", "workflows", bench.full(), "--git", git, "--rev", "HEAD"))
 
 
-def _apply_changed(overwrite: str) -> Callable[[Bench], Prepared]:
+def _apply_changed(overwrite: str, *options: str) -> Callable[[Bench], Prepared]:
     @contextmanager
     def prepare(bench: Bench) -> Iterator[Program]:
         with bench.server.copy(bench.full()) as database:
-            arguments = ("apply", "--force", "--overwrite", overwrite)
+            arguments = ("apply", "--force", "--on-drift", "overwrite", "--overwrite", overwrite, *options)
+            if "--refresh" not in options:  # a copy is another database, of which nothing is proved
+                bench.server.apply(bench.repository(), database)
+                bench.server.settle()
             says = f"{bench.corpora.changed()} overwritten"
             yield bench.command(bench.repository("changed"), database, *arguments, says=says)
 
@@ -161,18 +170,23 @@ def _floor_validate(bench: Bench) -> Prepared:
     return nullcontext(bench.floor("validate", bench.repository() / "workflows", None))
 
 
+_ALL: Final = "--refresh"
+
 SCENARIOS: Final[Sequence[Scenario]] = (
     Scenario("apply-empty", "apply into an empty database", _apply_empty, _floor_create, 1.7, "create"),
-    Scenario("plan", "plan, nothing changed", _plan(cold=False), _floor_plan, 1.4, "plan"),
-    Scenario("plan-cold", "plan, files never seen", _plan(cold=True), _floor_plan, None, "plan"),
+    Scenario("plan", "plan --refresh, nothing changed", _plan("--refresh"), _floor_plan, 1.4, "plan"),
+    Scenario("plan-cold", "the same, files never seen", _plan("--refresh", cold=True), _floor_plan, None, "plan"),
+    Scenario("plan-evidence", "plan, nothing changed", _plan(), _floor_plan, 0.27, "plan"),
+    Scenario("status", "status, nothing changed", _status, _floor_plan, 0.27, "plan"),
     Scenario("plan-rev", "plan --rev HEAD, packed", _plan_rev, _floor_rev, None, "plan, packed"),
     Scenario("plan-compact", "plan, files not canonical", _plan_compact, _floor_compact, None, "plan"),
-    Scenario("apply-update", "apply 1 % changed, update", _apply_changed("update"), _floor_plan, 1.7, "plan"),
-    Scenario("apply-replace", "apply 1 % changed, replace", _apply_changed("replace"), _floor_plan, 1.7, "plan"),
+    Scenario("apply-update", "apply 1 %, update, all read", _apply_changed("update", _ALL), _floor_plan, 1.7, "plan"),
+    Scenario(
+        "apply-replace", "apply 1 %, replace, all read", _apply_changed("replace", _ALL), _floor_plan, 1.7, "plan"
+    ),
+    Scenario("apply-evidence", "apply 1 %, update", _apply_changed("update"), _floor_plan, 0.67, "plan"),
     Scenario("export-empty", "export to an empty folder", _export_empty, _floor_export, 1.4, "export"),
     Scenario("export-unchanged", "export, nothing changed", _export_unchanged, _floor_plan, 1.4, "plan"),
     Scenario("validate", "validate", _validate(cold=False), _floor_validate, 1.5, "validate"),
-    Scenario(
-        "validate-cold", "validate, files never seen", _validate(cold=True), _floor_validate, None, "validate"
-    ),
+    Scenario("validate-cold", "validate, files never seen", _validate(cold=True), _floor_validate, None, "validate"),
 )

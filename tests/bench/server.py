@@ -62,14 +62,16 @@ class BenchServer:
         name = f"full_{size}"
         if not self._exists(name):
             self._create(name, "empty")
-            command = [wfsync(), "--quiet", "--database", self.conninfo(name), "apply"]
-            subprocess.run(
-                command, cwd=repository, env=environment(), check=True, stdout=subprocess.DEVNULL, timeout=600
-            )
+            self.apply(repository, name)
             with psycopg.connect(self.conninfo(name), autocommit=True) as conn:
                 conn.execute("VACUUM (FREEZE, ANALYZE)")
             self.settle()
         return name
+
+    def apply(self, repository: Path, database: str) -> None:
+        """Bring ``repository`` into a database, or renew what is known of it there."""
+        command = [wfsync(), "--quiet", "--database", self.conninfo(database), "apply"]
+        subprocess.run(command, cwd=repository, env=environment(), check=True, stdout=subprocess.DEVNULL, timeout=600)
 
     @contextmanager
     def copy(self, template: str) -> Iterator[str]:

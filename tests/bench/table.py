@@ -42,7 +42,7 @@ class Result:
 
 
 HEAD = (
-    f"{'N':>6}  {'command':<28} {'wall s':>7} {'CPU s':>7} {'µs/wf':>6} {'MB':>5}   "
+    f"{'N':>6}  {'command':<31} {'wall s':>7} {'CPU s':>7} {'µs/wf':>6} {'MB':>5}   "
     f"{'floor':<13} {'wall s':>7} {'CPU s':>7}   {'ratio':>5} {'range':>11} {'target':>6}"
 )
 
@@ -55,7 +55,7 @@ def rows(results: Sequence[Result]) -> str:
         pairs = [a.wall / b.wall for a, b in zip(s.command, s.floor, strict=True)]
         memory = max(run.peak for run in s.command) if result.peak is None else result.peak
         lines.append(
-            f"{result.size:>6}  {result.scenario.what:<28} {s.wall:>7.3f} {s.cpu:>7.3f}"
+            f"{result.size:>6}  {result.scenario.what:<31} {s.wall:>7.3f} {s.cpu:>7.3f}"
             f" {s.wall / result.size * 1e6:>6.0f} {memory:>5.0f}   {result.scenario.floor_name:<13}"
             f" {s.floor_wall:>7.3f} {s.floor_cpu:>7.3f}   {result.ratio:>5.2f}"
             f" {f'{min(pairs):.2f}–{max(pairs):.2f}':>11}"
