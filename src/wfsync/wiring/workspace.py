@@ -1,61 +1,30 @@
-"""Settings → concrete objects: the only place that picks a repository, a server and a tenant for a command."""
+"""A repository with its configuration: where bundles are, and under which rules they are read."""
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from wfsync.bundle.field_policies import GIT_OWNS_ALL, Policies
 from wfsync.bundle.load import LoadOptions
 from wfsync.bundle.model import Json
 from wfsync.bundle.overlay import NO_OVERLAY, Overlay, parse_overlay
 from wfsync.bundle.registry import Registry, parse_registry
-from wfsync.config import Config, DatabaseChoice, parse_config, resolve_config
+from wfsync.config import Config, parse_config, resolve_config
 from wfsync.environments import Environment
-from wfsync.errors import ConfigError, DatabaseError
-from wfsync.policy import NO_WISHES, Wishes
+from wfsync.errors import ConfigError
 from wfsync.repo.identity import source_identity
 from wfsync.repo.layout import is_under, reserved_keys
 from wfsync.repo.opening import open_repository
 from wfsync.repo.origin import OpenAt, Origin
 from wfsync.repo.source import CONFIG_NAME, Repository, Source
 
-if TYPE_CHECKING:
-    from wfsync.pipeline.planning import Planned, PlanOptions
-    from wfsync.pipeline.standing import Stock
-    from wfsync.plan.model import TargetRef
-    from wfsync.state.desired import Loading, Selection
-    from wfsync.store.connection import Connection
-    from wfsync.store.layout import InstanceLayout, Tenant
-    from wfsync.store.target import Target
-
-__all__ = [
-    "Session",
-    "Workspace",
-    "comparing",
-    "embedded_root",
-    "lacks_tables",
-    "open_session",
-    "open_target",
-    "open_workspace",
-    "owning",
-    "renewed",
-    "repository_root",
-    "stocktaking",
-]
+__all__ = ["Workspace", "open_workspace", "repository_root"]
 
 
-@dataclass(frozen=True, slots=True)
-class Workspace:
-    """A repository with its configuration: where bundles are, and under which rules they are read."""
-
-    repository: Repository
-    config: Config
-    config_path: str | None
     """Of ``wfsync.yaml`` in the repository; None where there is none, or where it lies outside."""
     directory: str
     """Of the bundles, relative to the repository's root."""
@@ -253,187 +222,3 @@ def repository_root(start: Path) -> str:
 def embedded_root(repository_root: str) -> Path:
     """Where the embedded server of a repository lives."""
     return Path(repository_root) / ".wfsync"
-
-
-def open_target(choice: DatabaseChoice, repository_root: Callable[[], str], announce: Callable[[str], None]) -> Target:
-    """The database that ``choice`` names; starts the embedded server when it names none, and says so."""
-    from wfsync.store.target import Target
-
-    if choice.kind == "named":
-        return Target("named", choice.conninfo or "")
-    from wfsync.store.embedded import EmbeddedServer
-
-    root = embedded_root(repository_root())
-    announce(f"no database is named: using the embedded PostgreSQL in {root}")
-    return Target("embedded", EmbeddedServer(root).start().conninfo())
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """An open connection, the shape of the instance behind it, and whose rows are meant."""
-
-    conn: Connection
-    target: Target
-    layout: InstanceLayout
-    tenant: Tenant | None
-    future_tenant: str | None = None
-    """Where tables are absent: whose rows those would be that `wfsync db upgrade` makes room for."""
-
-    def reference(self) -> TargetRef:
-        """How a plan names this target."""
-        from wfsync.plan.model import TargetRef
-
-        tenant = self.tenant.value if self.tenant is not None else self.future_tenant
-        target = self.target
-        return TargetRef(target.display(), tenant, self.layout.name, target.kind, target.environment)
-
-
-def lacks_tables(target: Target) -> bool:
-    """True when ``target`` is the embedded server and its tables are missing or behind this wfsync."""
-    if target.kind != "embedded":
-        return False
-    from wfsync.store.connection import connect
-    from wfsync.store.migrate import pending
-
-    with connect(target, read_only=True) as conn:
-        return bool(pending(conn))
-
-
-def _require_current(behind: tuple[str, ...]) -> None:
-    if behind:
-        raise DatabaseError(
-            f"the tables are older than this wfsync: {', '.join(behind)} not applied",
-            code="TABLES_OUTDATED",
-            hint="run `wfsync db upgrade`; a named database is never migrated without being asked",
-            details={"migrations": list(behind)},
-        )
-
-
-@contextmanager
-def open_session(
-    target: Target, tenant: str | None, *, lock_timeout: float, for_write: bool = False, upgrade: bool = False
-) -> Iterator[Session]:
-    """Connect to ``target`` and find out what it is; no wait for a lock takes longer than ``lock_timeout`` seconds.
-
-    ``for_write`` wants tables to write to; ``upgrade`` creates or migrates them first where the server is the embedded
-    one (a named database is never migrated without `wfsync db upgrade`).
-    """
-    from wfsync.store.connection import connect
-    from wfsync.store.migrate import pending
-    from wfsync.store.migrate import upgrade as migrate
-
-    conn = connect(target, read_only=not (for_write or upgrade), lock_timeout=lock_timeout)
-    try:
-        if upgrade and target.kind == "embedded" and pending(conn):
-            migrate(conn, lock_timeout=lock_timeout)
-        yield _examined(conn, target, tenant, for_write=for_write)
-    finally:
-        conn.close()
-
-
-def renewed(session: Session, *, for_write: bool = False) -> Session:
-    """``session`` on the same connection and for the same tenant, with the instance as it is by now: somebody may have
-    upgraded it.
-    """
-    tenant = session.tenant.value if session.tenant is not None else session.future_tenant
-    return _examined(session.conn, session.target, tenant, for_write=for_write)
-
-
-def _examined(conn: Connection, target: Target, tenant: str | None, *, for_write: bool) -> Session:
-    from wfsync.store.layout import detect, future_tenant, resolve_tenant
-    from wfsync.store.migrate import pending
-
-    layout = detect(conn)
-    layout.require_readable()
-    if for_write and layout.name == "wfsync":
-        _require_current(pending(conn))
-    # A plan for a database without tables must be the one that is applied once they are there
-    future = future_tenant(tenant) if layout.name == "absent" else None
-    return Session(conn, target, layout, resolve_tenant(conn, layout, tenant, for_write=for_write), future)
-
-
-def owning(
-    workspace: Workspace,
-    options: PlanOptions,
-    selection: Selection,
-    wishes: Wishes,
-    kind: Literal["embedded", "named"],
-) -> PlanOptions:
-    """``options`` for a plan that knows whose keys are: the name of the source, pruning and brakes.
-
-    Raises `ConfigError` (code ``USAGE``) when pruning is asked for where only a part of the repository is read; what
-    the configuration says of it is for the whole, and left.
-    """
-    policy = workspace.config.policy
-    if wishes.prune and workspace.is_part:
-        raise ConfigError(
-            f"{workspace.directory} is not the directory of {workspace.config_label}: what is gone cannot be told",
-            code="USAGE",
-            hint="run --prune without DIR, and choose keys with --select",
-        )
-    return replace(
-        options,
-        source=workspace.identity,
-        prune=policy.prunes(wishes) and not workspace.is_part,
-        brakes=policy.brakes(wishes, kind),
-        about=selection,
-    )
-
-
-@contextmanager
-def comparing(
-    workspace: Workspace,
-    selection: Selection,
-    options: PlanOptions,
-    connect: Callable[[Loading], AbstractContextManager[Session]],
-    beside: frozenset[str] = frozenset(),
-    wishes: Wishes = NO_WISHES,
-) -> Iterator[tuple[Session, Planned]]:
-    """Load, connect, compare: what every command does that makes a plan of a repository.
-
-    ``connect`` is called when the files are being loaded, in other processes where there are many; it is given them so
-    that it can wait for them before it creates anything. The policy of the configuration and ``wishes`` say what is
-    pruned and where the brakes are. Raises what loading, ``connect`` and `make_plan` raise.
-    """
-    from wfsync.pipeline.planning import make_plan
-    from wfsync.state.desired import begin_loading
-
-    loading = begin_loading(workspace.source(beside=beside), workspace.load_options(options.policies), options.track)
-    try:
-        with connect(loading) as session:
-            owned = owning(workspace, options, selection, wishes, session.target.kind)
-            planned = make_plan(
-                session.conn,
-                session.layout,
-                session.tenant,
-                lambda: loading.finish().selected(selection, may_be_empty=owned.prune),
-                session.reference(),
-                owned,
-                loading.recogniser,
-            )
-            yield session, planned
-    finally:
-        loading.close()
-
-
-def stocktaking(
-    workspace: Workspace, options: PlanOptions, connect: Callable[[Loading], AbstractContextManager[Session]]
-) -> Stock:
-    """Load, connect, and look how every key of ``workspace`` stands. ``connect`` and faults as for `comparing`."""
-    from wfsync.pipeline.standing import take_stock
-    from wfsync.state.desired import begin_loading
-
-    loading = begin_loading(workspace.source(), workspace.load_options(options.policies), options.track)
-    try:
-        with connect(loading) as session:
-            return take_stock(
-                session.conn,
-                session.layout,
-                session.tenant,
-                loading.finish,
-                session.reference(),
-                replace(options, source=workspace.identity),
-                loading.recogniser,
-            )
-    finally:
-        loading.close()
