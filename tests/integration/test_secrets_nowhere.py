@@ -174,8 +174,12 @@ def test_what_succeeds(place: Place) -> None:
     run("db", "status")
     run("watch", "--once")
     run("export", "--all", "--commit", "-m", "x")
-    for shown in ("show", "rollback"):
-        run(shown, "1")
+    applies = run("history", "--format", "json").json()
+    newest = str(applies["applies"][0]["id"])
+    assert run("show", newest).code == 0
+    assert run("show", newest, "--format", "json").code == 0
+    run("-v", "rollback", newest, "--format", "json")
+    run("-v", "rollback", newest, "--force", "--overwrite", "update")
     run("-v", "export", "--all")
     (work.folder / "bundle.json").write_bytes(canonical(planted(place.canaries, "import")))
     run("import", "bundle.json")

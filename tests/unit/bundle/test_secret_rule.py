@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from small_bundles import bundle, canonical, many
+from wfsync.bundle.load import LoadOptions, load
 from wfsync.bundle.rules.fault import Fault
 from wfsync.bundle.rules.secret_policy import SecretPolicy
 from wfsync.bundle.rules.secret_scan import may_hold_secrets
@@ -248,3 +250,40 @@ def test_the_quick_look_misses_nothing(tree: Any, in_order: bool, indent: int | 
     text = json.dumps(tree, sort_keys=in_order, indent=indent, ensure_ascii=ascii_only)
     if faults(tree):
         assert may_hold_secrets(text.encode())
+
+
+def leaky(key: str = "demo.leaky") -> dict[str, Any]:
+    return bundle(key, [{"id": "s", "type": "state.set", "config": {"state": "X", "apiKey": "hunter2"}}], versions=())
+
+
+def test_loading_warns_with_the_place_or_refuses() -> None:
+    data = canonical(leaky())
+    line = data[: data.index(b'"hunter2"')].count(b"\n") + 1
+    for severity, workflows in (("warning", 1), ("error", 0)):
+        options = LoadOptions(secrets=SecretPolicy(severity))  # type: ignore[arg-type]
+        loaded = load(data, "json", "a.json", options)
+        [problem] = [p for p in loaded.problems if p.code == "SECRET_LITERAL"]
+        assert problem.place is not None
+        assert (problem.severity, problem.place.line, problem.key) == (severity, line, "demo.leaky")
+        assert (problem.place.pointer or "").endswith("/steps/0/config/apiKey")
+        assert len(loaded.workflows) == workflows
+        assert "hunter2" not in repr(loaded)
+
+
+def test_all_ways_to_write_a_file_are_looked_at() -> None:
+    tree = leaky()
+    spellings = [
+        (canonical(tree), "json"),
+        (json.dumps(tree).encode(), "json"),
+        (json.dumps(tree).replace("apiKey", "api\\u004bey").encode(), "json"),
+        (json.dumps(tree).encode(), "yaml"),
+    ]
+    for data, syntax in spellings:
+        problems = load(data, syntax, "f", LoadOptions()).problems  # type: ignore[arg-type]
+        assert "SECRET_LITERAL" in {p.code for p in problems}, data
+
+
+def test_each_workflow_of_a_bundle_of_many_is_allowed_by_its_own_key() -> None:
+    data = canonical(many(leaky("a.one"), leaky("b.two")))
+    loaded = load(data, "json", "f", LoadOptions(many=True, secrets=SecretPolicy("warning", ("a.*",))))
+    assert [p.key for p in loaded.problems if p.code == "SECRET_LITERAL"] == ["b.two"]
