@@ -204,7 +204,7 @@ def _planned(
     database is read.
     """
     from wfsync.pipeline.planning import PlanOptions
-    from wfsync.wiring import comparing
+    from wfsync.reconciling import comparing
 
     @contextmanager
     def connect(loading: Loading) -> Iterator[Session]:

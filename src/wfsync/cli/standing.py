@@ -52,9 +52,9 @@ def status(
       wfsync status --format json --detailed-exitcode
     """
     from wfsync.pipeline.planning import PlanOptions
+    from wfsync.reconciling import stocktaking
     from wfsync.render.standing import stock_json, stock_text
     from wfsync.state.desired import Selection
-    from wfsync.wiring import stocktaking
 
     @contextmanager
     def connect(_loading: Loading) -> Iterator[Session]:
@@ -104,9 +104,9 @@ def adopt(
     from wfsync.pipeline.adopting import adopt as take
     from wfsync.pipeline.planning import PlanOptions
     from wfsync.plan.guard import Consent
+    from wfsync.reconciling import stocktaking
     from wfsync.render.standing import managing_json, managing_text
     from wfsync.state.desired import Selection
-    from wfsync.wiring import stocktaking
 
     workspace = app.workspace(directory, rev)
     policies = app.policies(directory, workspace)

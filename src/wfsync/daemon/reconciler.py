@@ -19,10 +19,11 @@ from wfsync.pipeline.applying import carry_out, require_consent
 from wfsync.pipeline.planning import Planned, PlanOptions
 from wfsync.plan.model import Plan
 from wfsync.policy import Wishes
+from wfsync.reconciling import comparing
 from wfsync.state.desired import Loading, Selection
 from wfsync.store.leadership import leads, try_lead
 from wfsync.store.target import Target
-from wfsync.wiring import Session, Workspace, comparing, lacks_tables, renewed
+from wfsync.wiring import Session, Workspace, lacks_tables, renewed
 
 __all__ = ["Reconciler", "Setup", "Switch"]
 
