@@ -37,7 +37,8 @@ def content(work: Workplace) -> dict[str, JsonObject]:
 
 def last(work: Workplace) -> JsonObject:
     """The ledger's last row."""
-    return work.ok("history", "--limit", "1", "--format", "json").json()["applies"][0]
+    row: JsonObject = work.ok("history", "--limit", "1", "--format", "json").json()["applies"][0]
+    return row
 
 
 def apply(work: Workplace, *args: str) -> str:
@@ -141,7 +142,7 @@ def _rows(work: Workplace) -> tuple[list[Row], list[Row]]:
     definitions = work.rows("SELECT * FROM workflow_definitions ORDER BY key")
     versions = work.rows("SELECT * FROM workflow_definition_versions ORDER BY workflow_id, version")
     return (
-        [{k: v for k, v in row.items() if k not in ("updated_at",)} for row in definitions],
+        [{k: v for k, v in row.items() if k != "updated_at"} for row in definitions],
         [{k: v for k, v in row.items() if k not in ("updated_at", "version_id")} for row in versions],
     )
 

@@ -185,6 +185,7 @@ def _delete(row: Live, its: Standing) -> Change:
         updated_by=row.updated_by,
         state=its.state,
         drift=its.drift,
+        managed_by=its.managed_by,
     )
 
 

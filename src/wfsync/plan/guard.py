@@ -151,7 +151,8 @@ def _ownership(change: Change, consent: Consent, on_drift: OnDrift) -> Iterator[
             },
         )
     other = change.managed_by
-    if other is not None and change.action in ("create", "overwrite") and not (consent.force and is_weak(other)):
+    written = change.action in ("create", "overwrite", "delete")
+    if other is not None and written and not (consent.force and is_weak(other)):
         weak = " (which is only a folder's name: --force takes it over)" if is_weak(other) else ""
         yield Blocked(
             "MANAGED_ELSEWHERE",

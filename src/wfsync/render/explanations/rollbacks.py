@@ -1,0 +1,42 @@
+"""Codes about undoing applies."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wfsync.render.explanations.entry import Chapter, Explanation
+
+ROLLBACKS: Final = Chapter(
+    "Rollbacks",
+    "`wfsync rollback APPLY` writes what the ledger kept of the rows before an apply.",
+    (
+        Explanation(
+            "NOTHING_TO_ROLL_BACK",
+            1,
+            "The ledger has nothing of this apply that could be undone. It failed and wrote nothing, it changed no"
+            " workflow (`adopt`, `release`), or what it changed has been thinned out meanwhile.",
+            "`wfsync history` lists the applies that there are; `ledger.keep` in wfsync.yaml says how many are kept.",
+        ),
+        Explanation(
+            "LEDGER_DAMAGED",
+            1,
+            "The ledger's image of a workflow before the apply is missing, cannot be read, or is that of another"
+            " workflow. All of them are named.",
+            "Leave those workflows out with --exclude; restore them from git or from a backup.",
+        ),
+        Explanation(
+            "RUNS_NOT_RESTORED",
+            0,
+            "The apply deleted or replaced rows of workflows. Their definitions come back; runs, and whatever else the"
+            " instance deleted with the rows, do not: the ledger never had them.",
+            "Restore them from a backup if they are needed. `overwrite: update` in wfsync.yaml keeps rows and runs.",
+        ),
+        Explanation(
+            "COLUMNS_NOT_RESTORED",
+            0,
+            "Columns that no file holds could not be given their former values. The workflow has its content again, and"
+            " the table does not take those values any more, for the reason that is given.",
+            "Set them in the instance if they matter.",
+        ),
+    ),
+)
