@@ -71,7 +71,7 @@ def test_a_plan_names_target_source_changes_and_refusals_and_ends_with_the_line_
     assert f"Source: {changed.folder}, folder workflows, not in git\n" in text
     assert "Overwrite: replace\n" in text
     lines = text.splitlines()
-    assert "~ a  overwrite  differs from the database" in lines
+    assert "~ a  overwrite  changed in git" in lines
     assert '    ~ draft.steps[mark].config.state: "OLD" → "NEW"' in lines
     assert "    + draft.steps[more]: state.set; at top level after mark" in lines
     assert '    ~ metadata.description: null → "now with words"' in lines
