@@ -107,7 +107,10 @@ def test_what_somebody_changed_in_the_database_is_not_overwritten_unseen(place: 
     }
     assert changes["a"]["updated_by"] == "33333333-3333-4333-8333-333333333333"
     text = work.ok("plan").stdout
-    assert "loses what 33333333-3333-4333-8333-333333333333 changed in the database at 20" in text
+    assert (
+        "loses what was changed in the database (the row was last updated by 33333333-3333-4333-8333-333333333333 at 20"
+        in text
+    )
     assert "! DRIFT: a: was changed in the database since the last apply" in text
     assert "DRIFT" in work.ok("plan", "--format", "markdown").stdout
     assert refused(work, 3, "--force") == [("DRIFT", "a"), ("DRIFT", "b")]
@@ -132,7 +135,10 @@ def test_drift_can_be_left_alone(place: Any) -> None:
     assert [(k["key"], k["why"], k["state"]) for k in made["kept"]] == [("a", "skipped", "both_changed")]
     assert made["summary"]["unchanged"] == 1
     text = work.ok("apply", "--force", "--on-drift", "skip").stdout
-    assert "= a  skipped  changed in git, and in the database since the last apply (by 3333" in text
+    assert (
+        "= a  skipped  changed in git, and in the database since the last apply (the row was last updated by 3333"
+        in text
+    )
     assert work.rows("SELECT description FROM workflow_definitions WHERE key = 'a'") == [{"description": "kept"}]
     work.fails(3, "apply", "--force")
 
@@ -468,7 +474,7 @@ def test_every_state(place: Any, layout: LayoutName) -> None:
     assert found["source"]["name"] == "example.org/ours"
     text = work.ok("status").stdout
     assert "- missing   gone from git            apply --prune would delete it" in text
-    assert "! database  changed in the database  changed in the database by 33333333-" in text
+    assert "! database  changed in the database  changed in the database (the row was last updated by 33333333-" in text
     assert text.endswith(
         "Status: 1 in sync, 1 changed in git, 1 changed in the database, 1 changed in both, 1 only in git, 1 gone from"
         " the database, 1 gone from git, 1 only in the database, 1 differs, not managed, 1 held.\n"

@@ -61,7 +61,7 @@ def import_(
     from wfsync.bundle.overlay import NO_OVERLAY
     from wfsync.pipeline.applying import carry_out, require_consent
     from wfsync.pipeline.planning import PlanOptions, make_plan
-    from wfsync.plan.guard import Consent
+    from wfsync.plan.guard import Brakes, Consent
     from wfsync.repo.bundles import read_bundles
     from wfsync.state.desired import from_documents
 
@@ -72,6 +72,7 @@ def import_(
     policies = replace(app.policies(None, workspace), overlay=NO_OVERLAY)
     desired = from_documents(documents, _options(workspace, max_size * _MIB, policies))
     mode = overwrite or (workspace.config.overwrite if workspace is not None else "replace")
+    protected = workspace.config.policy.protected if workspace is not None else ()
     target = app.target()
     with app.session(target, for_write=True, upgrade=True) as session:
         planned = make_plan(
@@ -80,7 +81,7 @@ def import_(
             session.tenant,
             lambda: desired,
             session.reference(),
-            PlanOptions(mode, consent, track=app.track, policies=policies),
+            PlanOptions(mode, consent, track=app.track, policies=policies, brakes=Brakes(protected)),
         )
         keep_plan(planned.plan)
         if workspace is None or workspace.config.registry is None:

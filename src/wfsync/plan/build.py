@@ -130,7 +130,7 @@ def _by(row: Live | None) -> str:
         return ""
     who = f" by {row.updated_by}" if row.updated_by else ""
     when = f" at {row.updated_at}" if row.updated_at else ""
-    return f" ({who.lstrip()}{when if who else when.lstrip()})"
+    return f" (the row was last updated{who}{when})"
 
 
 def _create(item: Desired, its: Standing | None) -> Change:

@@ -164,9 +164,10 @@ def _ownership(change: Change, consent: Consent, on_drift: OnDrift) -> Iterator[
 
 
 def _by(change: Change) -> str:
+    """Who and when, as far as the row tells: not everybody who changes a row says so in it."""
     who = f" by {change.updated_by}" if change.updated_by else ""
     when = f" at {change.updated_at}" if change.updated_at else ""
-    return who + when
+    return f" (the row was last updated{who}{when})" if who or when else ""
 
 
 def _policy(change: Change, brakes: Brakes, measure: Measure) -> Iterator[Blocked]:

@@ -13,7 +13,7 @@ from wfsync.plan.ownership import STATES, State
 from wfsync.render.escape import json_document, plain
 from wfsync.render.problems import problem_lines
 from wfsync.render.style import Paint, Style
-from wfsync.render.words import source_line, target_line
+from wfsync.render.words import last_update, source_line, target_line
 
 __all__ = ["managing_json", "managing_text", "stock_json", "stock_text"]
 
@@ -61,9 +61,7 @@ def stock_text(stock: Stock, *, color: bool = False, verbose: int = 0) -> str:
 def _facts(item: Item) -> Iterator[str]:
     its = item.standing
     if its.drift:
-        who = f" by {plain(item.updated_by)}" if item.updated_by else ""
-        when = f" at {plain(item.updated_at)}" if item.updated_at else ""
-        yield f"changed in the database{who}{when}" if who or when else "changed in the database"
+        yield f"changed in the database{last_update(item.updated_by, item.updated_at)}"
     elif item.state == "git_changed" and not its.base_known:
         yield "field policies changed since the last apply"
     if its.managed_by is not None:

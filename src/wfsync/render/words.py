@@ -20,6 +20,7 @@ __all__ = [
     "drift_line",
     "field_line",
     "kept_line",
+    "last_update",
     "plan_line",
     "runs_line",
     "source_line",
@@ -119,12 +120,17 @@ def cascade_lines(cascades: Iterable[CascadeCount]) -> list[str]:
 
 
 def drift_line(change: Change) -> str | None:
-    """``loses what somebody changed in the database at 2026-…``, or None where nobody did."""
+    """``loses what was changed in the database (the row was last updated at 2026-…)``; None where nothing was."""
     if not change.drift:
         return None
-    who = change.updated_by or "somebody"
-    when = f" at {change.updated_at}" if change.updated_at else ""
-    return f"loses what {plain(who)} changed in the database{plain(when)}"
+    return f"loses what was changed in the database{last_update(change.updated_by, change.updated_at)}"
+
+
+def last_update(who: str | None, when: str | None) -> str:
+    """Who wrote a row last and when, as far as it tells: not everybody who changes a row says so in it."""
+    by = f" by {plain(who)}" if who else ""
+    at = f" at {plain(when)}" if when else ""
+    return f" (the row was last updated{by}{at})" if by or at else ""
 
 
 def runs_line(active_runs: Mapping[str, int]) -> str | None:

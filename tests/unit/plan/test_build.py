@@ -8,9 +8,10 @@ import pytest
 
 from wfsync.bundle.load import Desired
 from wfsync.bundle.references import Call
-from wfsync.plan.build import decide
+from wfsync.plan.build import Whose, decide
 from wfsync.plan.change import CascadeCount, Change
 from wfsync.plan.guard import Consent, refusals
+from wfsync.plan.ownership import Standing
 from wfsync.plan.resolve import needs_relabel, resolution, unresolved
 from wfsync.plan.state import Live, LiveState, live_state
 
@@ -158,3 +159,62 @@ def test_create_only_refuses_equal_workflows_too() -> None:
     assert [b.key for b in refusals((), {}, Consent(create_only=True), equal={"k": A})] == ["k"]
     assert refusals((), {}, Consent(create_only=True, force=True), equal={"k": A}) == ()
     assert refusals((), {}, Consent(), equal={"k": A}) == ()
+
+
+GONE: Any = {"state": "database_only_managed", "base_known": True, "prunable": True}
+
+
+def whose(*standings: Standing, prune: bool = True, skip: bool = False) -> Whose:
+    return Whose({its.key: its for its in standings}, prune, skip)
+
+
+def test_prune_deletes_what_is_prunable_and_only_when_asked() -> None:
+    rows = state(live("gone", A), live("adopted", B), live("foreign", C))
+    stands = (
+        Standing("gone", **GONE),
+        Standing("adopted", "database_only_managed", unprunable="it was there before"),
+        Standing("foreign", "database_only_unmanaged"),
+    )
+    made = decide({}, rows, "replace", as_it_is, whose(*stands))
+    assert actions(made.changes) == [("gone", "delete")]
+    (change,) = made.changes
+    assert (change.before_digest, change.after_digest, change.workflow_id) == ("old", None, A)
+    assert decide({}, rows, "replace", as_it_is, whose(*stands, prune=False)).changes == ()
+
+
+def test_what_is_held_or_skipped_is_left_alone_and_neither_relinks_nor_counts() -> None:
+    rows = state(live("held", A), live("drifted", B), live("caller", C, "new", (call(A),)), live("back", "d"))
+    stands = (
+        Standing("held", "held"),
+        Standing("drifted", "both_changed", drift=True, base_known=True),
+        Standing("caller", "in_sync"),
+        Standing("back", "held"),
+    )
+    items = by_key(desired("held"), desired("drifted"), desired("caller"))
+    made = decide(items, rows, "replace", as_it_is, whose(*stands, skip=True))
+    assert made.changes == ()
+    assert [(k.key, k.why) for k in made.kept] == [("back", "held"), ("drifted", "skipped"), ("held", "held")]
+    assert made.unchanged == 1
+    made = decide(items, rows, "update", as_it_is, whose(*stands))
+    assert actions(made.changes) == [("drifted", "overwrite")]
+
+
+def test_who_calls_what_is_deleted_and_stays() -> None:
+    """A caller that goes too, or is written without the call, is none; a file that calls it is one, a draft, too."""
+    rows = state(
+        live("gone", A, calls=(call(A),)),
+        live("also-gone", B, calls=(call(A),)),
+        live("stays", C, calls=(call(A, in_version=None),)),
+        live("rewritten", "d", calls=(call(A),)),
+        keyless=(live("(no key)", "e", calls=(call(A),)),),
+    )
+    stands = (Standing("gone", **GONE), Standing("also-gone", **GONE))
+    items = by_key(desired("rewritten"), desired("new", calls=(call("gone"),)))
+    made = decide(items, rows, "replace", as_it_is, whose(*stands))
+    assert made.callers == {"gone": ("(no key)", "new", "stays")}
+
+
+def test_a_deleted_caller_of_a_replaced_workflow_is_not_relinked() -> None:
+    rows = state(live("callee", A), live("gone", B, calls=(call(A),)))
+    made = decide(by_key(desired("callee")), rows, "replace", as_it_is, whose(Standing("gone", **GONE)))
+    assert actions(made.changes) == [("callee", "overwrite"), ("gone", "delete")]

@@ -33,7 +33,7 @@ def test_drift_fails_only_when_told_to() -> None:
     drifted = overwrite(drift=True, updated_by="somebody", updated_at="2026-01-02T03:04:05Z")
     (block,) = refusals((drifted,), {}, FORCE, brakes=Brakes(on_drift="fail"))
     assert block.code == "DRIFT"
-    assert "by somebody at 2026-01-02T03:04:05Z" in block.message
+    assert "(the row was last updated by somebody at 2026-01-02T03:04:05Z)" in block.message
     assert refusals((drifted,), {}, FORCE, brakes=Brakes(on_drift="overwrite")) == ()
     assert refusals((overwrite(),), {}, FORCE, brakes=Brakes(on_drift="fail")) == ()
     assert codes(refusals((delete(drift=True),), {}, FORCE, brakes=Brakes(on_drift="fail"))) == [("DRIFT", "k")]
