@@ -318,6 +318,31 @@ def test_undoing_a_rollback_ends_its_holds(place: Any) -> None:
     assert (plan["changes"], plan["kept"]) == ([], [])
 
 
+def test_release_ends_a_hold(place: Any) -> None:
+    work: Workplace = place()
+    before, apply_id = busy(work)
+    after = content(work)
+    work.ok("rollback", apply_id, "--force")
+    work.ok("release", "over")
+    assert {c["key"] for c in work.ok("plan", "--prune", "--format", "json").json()["changes"]} == {"over", "caller"}
+    work.ok("release", "gone", "new")
+    work.ok("apply", "--force", "--prune")
+    assert content(work) == after != before
+
+
+def test_what_another_source_has_adopted_since_is_left_to_it(place: Any) -> None:
+    work: Workplace = place()
+    work.write(bundle("a", [set_state("OLD")]))
+    work.ok("apply")
+    work.write(bundle("a"), bundle("b"))
+    apply_id = apply(work)
+    work.configure("source: acme/others\n")
+    work.ok("adopt", "a", "b")
+    refused = work.fails(4, "rollback", apply_id, "--force", "--format", "json").json()
+    assert [(e["code"], e["key"]) for e in refused["errors"]] == [("MANAGED_ELSEWHERE", k) for k in "ab"]
+    assert "acme/others" in refused["errors"][0]["message"]
+
+
 def test_what_was_changed_back_by_hand_is_held_all_the_same(place: Any) -> None:
     work: Workplace = place()
     work.write(bundle("a"))
@@ -389,9 +414,9 @@ def test_columns_may_have_gone_come_or_stopped_to_fit(place: Any) -> None:
     work.ok("rollback", "last", "--force")
     work.rows("ALTER TABLE workflow_definitions ADD CHECK (\"Sort Order\" <> 5 OR key <> 'a')")
     result = work.ok("rollback", apply_id, "--format", "json").json()
-    assert [(w["code"], w["key"]) for w in result["warnings"] if w["code"] == "COLUMNS_NOT_RESTORED"] == [
-        ("COLUMNS_NOT_RESTORED", "a")
-    ]
+    (warning,) = [w for w in result["warnings"] if w["code"] == "COLUMNS_NOT_RESTORED"]
+    assert warning["key"] == "a"
+    assert "workflow_definitions_check: CheckViolation (23514)" in warning["message"]
     assert content(work) == before
 
 

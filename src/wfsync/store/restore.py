@@ -122,11 +122,13 @@ def _quoted_json(name: str) -> str:
 
 
 def _not_restored(row: Lost, error: psycopg.Error) -> Problem:
-    reason = error.diag.message_primary or type(error).__name__
+    # The server's own words may quote a value, and nobody knows what those columns hold
+    about = error.diag.constraint_name or error.diag.column_name
+    reason = f"{f'{about}: ' if about else ''}{type(error).__name__} ({error.sqlstate})"
     return Problem(
         code="COLUMNS_NOT_RESTORED",
         severity="warning",
-        message=f"its content is what it was, but not the columns that no file holds: {reason}",
+        message=f"its content is what it was, but the columns that no file holds could not be restored: {reason}",
         key=row.key,
-        hint="set them in the instance; `wfsync show` names the apply whose image has their values",
+        hint="set them in the instance; their values are in the image of the apply, in wfsync.apply_changes",
     )

@@ -248,7 +248,8 @@ def find_apply(conn: Connection, tenant: Tenant | None, reference: str) -> Appli
         raise ConfigError(
             f"no apply of the ledger is meant by {reference[:60]!r}",
             code="UNKNOWN_APPLY",
-            hint="`wfsync history` lists them; name one by its id or the beginning of it, or say last",
+            hint="`wfsync history` lists them; name one by its id or the beginning of it, or say last; those older than"
+            " `ledger.keep` says are gone",
         )
     if len(found) > 1:
         ids = [row[0] for row in found[:10]]
