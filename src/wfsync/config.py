@@ -30,6 +30,7 @@ from wfsync.environments import (
     overlay_paths,
 )
 from wfsync.errors import ConfigError, InputError, Place, Problem
+from wfsync.groups import Group, group_faults, groups_of
 from wfsync.policy import Policy, policy_of, secret_policy_of
 from wfsync.store.ledger.values import Retention
 
@@ -89,6 +90,8 @@ class Config:
     """`wfsync watch` compares, and applies nothing."""
     environments: Mapping[str, Environment] = field(default_factory=dict)
     """By name."""
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    """Blocks of ``environments`` that name other blocks, by name."""
     database_fields: tuple[str, ...] | None = None
     """``fields.database``; None where the file says nothing of it: then it depends on the database."""
     create_only_fields: tuple[str, ...] = ()
@@ -161,6 +164,10 @@ def parse_config(data: bytes, file: str) -> Config:
             for where, path in (*paths, *overlay_paths(tree))
             if (fault := _path_fault(path))
         )
+        problems.extend(
+            Problem(code=_CODE, message=fault.message, place=source.value(fault.path), hint=fault.hint)
+            for fault in group_faults(tree)
+        )
     if problems:
         raise _invalid(file, sorted(problems, key=_position))
     return Config(
@@ -171,6 +178,7 @@ def parse_config(data: bytes, file: str) -> Config:
         keep=Retention(**tree.get("ledger", {}).get("keep", {})),
         suspend=tree.get("suspend", False),
         environments=environments_of(tree),
+        groups=groups_of(tree),
         database_fields=_names(tree, "database"),
         create_only_fields=_names(tree, "create_only") or (),
         source=tree.get("source"),
@@ -238,12 +246,15 @@ def named_environment(option: str | None, environ: Mapping[str, str]) -> tuple[s
     return _named(option, "-e", environ, ENVIRONMENT_VARIABLE)
 
 
-def resolve_environment(option: str | None, environ: Mapping[str, str], config: Config) -> ChosenEnvironment | None:
-    """The environment of ``config`` that ``-e`` names, else ``WFSYNC_ENV``, else None.
+def resolve_environment(
+    option: str | None, environ: Mapping[str, str], config: Config, tenant: str | None = None
+) -> ChosenEnvironment | None:
+    """The environment of ``config`` that ``-e`` names, else ``WFSYNC_ENV``, else None; ``tenant`` is ``--tenant``.
 
-    Raises `ConfigError`: an empty option (code ``USAGE``), a name that it does not have (``UNKNOWN_ENVIRONMENT``).
+    Raises `ConfigError`: an empty option (code ``USAGE``), a name that it does not have (``UNKNOWN_ENVIRONMENT``), a
+    group (``GROUP_NOT_ALLOWED``).
     """
-    return choose_environment(named_environment(option, environ), config.environments)
+    return choose_environment(named_environment(option, environ), config.environments, config.groups, tenant=tenant)
 
 
 def resolve_database(

@@ -10,8 +10,8 @@ near to the invocation as it is, and more specific, so they win over its block; 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from wfsync.errors import ConfigError
@@ -20,12 +20,22 @@ __all__ = [
     "ENVIRONMENT_VARIABLE",
     "ChosenEnvironment",
     "Environment",
+    "TenantQuery",
     "choose_environment",
     "environments_of",
     "overlay_paths",
 ]
 
 ENVIRONMENT_VARIABLE: Final = "WFSYNC_ENV"
+
+
+@dataclass(frozen=True, slots=True)
+class TenantQuery:
+    """Which tenants of a database are meant: those that its rows name (``found``), and those that are listed."""
+
+    found: bool = True
+    listed: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,8 @@ class Environment:
     tenant: str | None = None
     overlay: str | None = None
     """File of metadata that holds here only; relative to the folder of ``wfsync.yaml``."""
+    tenants: TenantQuery | None = None
+    """Several tenants of one database, each a target: the block is a group, unless one tenant is chosen of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +81,29 @@ class ChosenEnvironment:
 
 
 def environments_of(tree: Mapping[str, Any]) -> dict[str, Environment]:
-    """The blocks of a ``wfsync.yaml`` that its schema allows, by name; paths as they are written."""
-    blocks: Mapping[str, Mapping[str, str]] = tree.get("environments", {})
-    return {name: Environment(name, **block) for name, block in blocks.items()}
+    """The blocks of a ``wfsync.yaml`` that its schema allows, by name; paths as they are written. Groups that only name
+    other blocks are none.
+    """
+    blocks: Mapping[str, Mapping[str, Any]] = tree.get("environments", {})
+    return {
+        name: Environment(
+            name, block.get("database_env"), block.get("tenant"), block.get("overlay"), _tenants(block.get("tenants"))
+        )
+        for name, block in blocks.items()
+        if "targets" not in block and "waves" not in block
+    }
+
+
+def _tenants(said: str | list[str] | Mapping[str, list[str]] | None) -> TenantQuery | None:
+    match said:
+        case None:
+            return None
+        case str():
+            return TenantQuery()
+        case list():
+            return TenantQuery(found=False, listed=tuple(said))
+        case _:
+            return TenantQuery(listed=tuple(said.get("also", ())), excluded=tuple(said.get("except", ())))
 
 
 def overlay_paths(tree: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -82,22 +114,37 @@ def overlay_paths(tree: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], st
 
 
 def choose_environment(
-    named: tuple[str, str] | None, known: Mapping[str, Environment], option: str = "-e"
+    named: tuple[str, str] | None,
+    known: Mapping[str, Environment],
+    groups: Collection[str] = (),
+    *,
+    option: str = "-e",
+    tenant: str | None = None,
 ) -> ChosenEnvironment | None:
-    """The environment that ``named`` (a name, and what gave it) means; None for None.
+    """The environment that ``named`` (a name, and what gave it) means; None for None. ``tenant`` chooses one of a block
+    with several.
 
-    Raises `ConfigError` (``UNKNOWN_ENVIRONMENT``) that lists the known ones.
+    Raises `ConfigError`: ``UNKNOWN_ENVIRONMENT``, which lists the known ones; ``GROUP_NOT_ALLOWED`` for a group, which
+    is not one target.
     """
     if named is None:
         return None
     name, origin = named
     environment = known.get(name)
+    if name in groups or (environment is not None and environment.tenants is not None and tenant is None):
+        narrower = "one of its tenants with --tenant ID" if environment is not None else "one of its environments"
+        raise ConfigError(
+            f"{origin} names the group {name}, and here one target is needed",
+            code="GROUP_NOT_ALLOWED",
+            hint=f"name {narrower}; plan, apply and status take groups",
+            details={"environment": name},
+        )
     if environment is None:
-        listed = ", ".join(sorted(known)) or "none"
+        listed = ", ".join(sorted((*known, *groups))) or "none"
         raise ConfigError(
             f"{origin} names the environment {name!r}, which wfsync.yaml does not have (it has: {listed})",
             code="UNKNOWN_ENVIRONMENT",
             hint="name one of them, or add it under `environments:` in wfsync.yaml",
-            details={"environment": name, "known": sorted(known)},
+            details={"environment": name, "known": sorted((*known, *groups))},
         )
-    return ChosenEnvironment(environment, explicit=origin == option)
+    return ChosenEnvironment(replace(environment, tenants=None), explicit=origin == option)

@@ -91,7 +91,7 @@ class App:
         if not self.names_environment:
             return None
         found = workspace if workspace is not None else self.workspace(start)
-        return resolve_environment(self.env, os.environ, found.config)
+        return resolve_environment(self.env, os.environ, found.config, self.tenant)
 
     def choice(self, start: Path | None = None, workspace: Workspace | None = None) -> DatabaseChoice:
         """Which database options, environment and variables name; see `environment` for the arguments."""

@@ -13,6 +13,7 @@ import click
 from wfsync.cli import exit_codes
 from wfsync.cli.brakes import brake_options
 from wfsync.cli.context import App, pass_app
+from wfsync.cli.many import chosen_group, exit_code_of, jobs_option, keep_going_option, refuse_plan_file
 from wfsync.cli.options import (
     directory_argument,
     directory_or_plan_argument,
@@ -95,6 +96,7 @@ class Request:
 @output_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when something would change.")
 @plan_file_option
+@jobs_option
 @pass_app
 def plan(
     app: App,
@@ -109,6 +111,7 @@ def plan(
     outputs: tuple[str, ...],
     detailed_exitcode: bool,
     plan_to: Path | None,
+    jobs: int | None,
 ) -> int:
     """Show what apply would do; changes nothing.
 
@@ -120,6 +123,13 @@ def plan(
     from wfsync.plan.guard import Consent
 
     request = Request(directory, rev, select, exclude, overwrite, wishes, refresh=refresh)
+    group = chosen_group(app, directory, rev, jobs)
+    if group is not None:
+        if plan_to is not None:
+            raise refuse_plan_file(group)
+        report = group.run("plan", request.selection, wishes, Consent(), overwrite=overwrite, refresh=refresh)
+        group.show(report, form, outputs)
+        return exit_code_of(report, detailed=detailed_exitcode)
     with _planned(app, request, Consent()) as (session, workspace, planned):
         made = planned.plan
         data = None if plan_to is None else plan_file(session, workspace, planned, directory, request.selection)
@@ -149,6 +159,8 @@ def plan(
 )
 @format_option("text", "json", "markdown")
 @output_option
+@jobs_option
+@keep_going_option
 @pass_app
 def apply(
     app: App,
@@ -164,6 +176,8 @@ def apply(
     expect_digest: str | None,
     form: Form,
     outputs: tuple[str, ...],
+    jobs: int | None,
+    keep_going: bool,
 ) -> int:
     """Make the database what the repository says, in one transaction.
 
@@ -173,6 +187,9 @@ def apply(
 
     With a PLANFILE that `plan --out` wrote, does exactly what was planned, with the options of that plan; only consent
     can be given. If a file or a row of the plan is another one since, nothing is written (exit code 3).
+
+    With -e of a group, every target has a transaction of its own, and a wave is begun only when no target before it
+    failed. The exit code is the worst: 1 before 4, 3, 5 and 0.
     """
     from wfsync.pipeline.applying import carry_out, require_consent
     from wfsync.plan.guard import Consent
@@ -185,6 +202,22 @@ def apply(
         file = approved(app, directory)
         app = file.app
         making = file.unmoved(_planned(app, Request.of(file, wishes), consent, write=True, file=file))
+    elif (group := chosen_group(app, directory, rev, jobs)) is not None:
+        if expect_digest is not None:
+            raise click.UsageError("--expect-digest is about one target, and -e names a group.")
+        record = recording(app, group.workspace, command="apply")
+        report = group.run(
+            "apply",
+            request.selection,
+            wishes,
+            consent,
+            overwrite=overwrite,
+            refresh=refresh,
+            keep_going=keep_going,
+            recording=record,
+        )
+        group.show(report, form, outputs)
+        return exit_code_of(report)
     else:
         making = _planned(app, request, consent, write=True)
     with making as (session, workspace, planned):

@@ -11,6 +11,7 @@ import click
 
 from wfsync.cli import exit_codes
 from wfsync.cli.context import App, pass_app
+from wfsync.cli.many import chosen_group, exit_code_of, jobs_option
 from wfsync.cli.options import directory_argument, environment_option, format_option, rev_option, selection_options
 from wfsync.cli.recording import recording
 from wfsync.cli.remote_options import repo_option, verify_options
@@ -31,6 +32,7 @@ __all__ = ["adopt", "release", "status"]
 @selection_options
 @format_option("text", "json")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when something is not in sync.")
+@jobs_option
 @pass_app
 def status(
     app: App,
@@ -40,6 +42,7 @@ def status(
     exclude: tuple[str, ...],
     form: Literal["text", "json"],
     detailed_exitcode: bool,
+    jobs: int | None,
 ) -> int:
     """Show how every workflow stands: in sync, changed in git, changed in the database, or in both.
 
@@ -52,6 +55,8 @@ def status(
       wfsync status --format json --detailed-exitcode
     """
     from wfsync.pipeline.planning import PlanOptions
+    from wfsync.plan.guard import Consent
+    from wfsync.policy import NO_WISHES
     from wfsync.reconciling import stocktaking
     from wfsync.render.standing import stock_json, stock_text
     from wfsync.state.desired import Selection
@@ -61,6 +66,11 @@ def status(
         with app.session(app.target(directory, workspace)) as session:
             yield session
 
+    group = chosen_group(app, directory, rev, jobs)
+    if group is not None:
+        report = group.run("status", Selection(select, exclude), NO_WISHES, Consent())
+        group.show(report, form)
+        return exit_code_of(report, detailed=detailed_exitcode)
     workspace = app.workspace(directory, rev)
     options = PlanOptions(
         workspace.config.overwrite,

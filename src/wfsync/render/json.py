@@ -11,7 +11,7 @@ from wfsync.plan.codec import failure_to_value, plan_to_value, problem_value
 from wfsync.plan.model import Plan
 from wfsync.render.escape import json_document
 
-__all__ = ["failure_json", "outcome_json", "plan_json"]
+__all__ = ["failure_json", "outcome_json", "outcome_value", "plan_json"]
 
 
 def plan_json(plan: Plan, error: WfsyncError | None = None) -> str:
@@ -20,10 +20,15 @@ def plan_json(plan: Plan, error: WfsyncError | None = None) -> str:
 
 
 def outcome_json(outcome: Outcome) -> str:
+    """`outcome_value` as a document that ends with one newline."""
+    return json_document(outcome_value(outcome))
+
+
+def outcome_value(outcome: Outcome) -> JsonObject:
     """The plan's document with one member more, ``outcome``: what was written."""
     document = plan_to_value(outcome.plan)
     document["warnings"] += [problem_value(note) for note in outcome.notes]
-    return json_document({**document, "outcome": _outcome_value(outcome)})
+    return {**document, "outcome": _outcome_value(outcome)}
 
 
 def failure_json(error: WfsyncError, warnings: Iterable[Problem] = ()) -> str:

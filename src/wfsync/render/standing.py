@@ -15,7 +15,7 @@ from wfsync.render.problems import problem_lines
 from wfsync.render.style import Paint, Style
 from wfsync.render.words import last_update, source_line, target_line
 
-__all__ = ["managing_json", "managing_text", "stock_json", "stock_text"]
+__all__ = ["managing_json", "managing_text", "stock_json", "stock_line", "stock_text", "stock_value"]
 
 _WORDS: Final[dict[State, tuple[str, Style, str]]] = {
     "in_sync": ("=", "dim", "in sync"),
@@ -53,9 +53,14 @@ def stock_text(stock: Stock, *, color: bool = False, verbose: int = 0) -> str:
         lines += problem_lines(warning, paint)
     if stock.warnings:
         lines.append("")
+    return "\n".join([*lines, stock_line(stock)]) + "\n"
+
+
+def stock_line(stock: Stock) -> str:
+    """The line to grep: the last one."""
     counts = _counts(stock.items)
     listed = ", ".join(f"{counts[state]} {_WORDS[state][2]}" for state in STATES if counts[state])
-    return "\n".join([*lines, f"Status: {listed or 'nothing on either side'}."]) + "\n"
+    return f"Status: {listed or 'nothing on either side'}."
 
 
 def _facts(item: Item) -> Iterator[str]:
@@ -73,20 +78,23 @@ def _facts(item: Item) -> Iterator[str]:
 
 
 def stock_json(stock: Stock) -> str:
+    """`stock_value` as a document that ends with one newline."""
+    return json_document(stock_value(stock))
+
+
+def stock_value(stock: Stock) -> JsonObject:
     """One document with an item for every key."""
     counts = _counts(stock.items)
-    return json_document(
-        {
-            "format_version": PLAN_FORMAT_VERSION,
-            "source": {**source_value(stock.source), "name": stock.source_name},
-            "target": target_value(stock.target),
-            "ledger": stock.has_ledger,
-            "summary": {state: counts[state] for state in STATES},
-            "items": [_item_value(item) for item in stock.items],
-            "warnings": [problem_value(problem) for problem in stock.warnings],
-            "errors": [],
-        }
-    )
+    return {
+        "format_version": PLAN_FORMAT_VERSION,
+        "source": {**source_value(stock.source), "name": stock.source_name},
+        "target": target_value(stock.target),
+        "ledger": stock.has_ledger,
+        "summary": {state: counts[state] for state in STATES},
+        "items": [_item_value(item) for item in stock.items],
+        "warnings": [problem_value(problem) for problem in stock.warnings],
+        "errors": [],
+    }
 
 
 def _item_value(item: Item) -> JsonObject:
