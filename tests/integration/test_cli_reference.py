@@ -28,6 +28,7 @@ SCHEMAS = Path(__file__).parents[2] / "schemas"
         ("plan", "plan.v1"),
         ("registry", "registry.v1"),
         ("overlay", "overlay.v1"),
+        ("targets", "targets.v1"),
         ("definition", "workflow-definition.v1"),
     ],
 )

@@ -227,9 +227,10 @@ def _load(order: Order, members: Sequence[Member]) -> Loaded:
     from wfsync.state.progress import untracked
 
     workspace, loaded = order.workspace, Loaded()
+    environments = {member.environment.name: member.environment for member in members}
+    policies_of = {name: workspace.policies("named", environment) for name, environment in environments.items()}
     source = workspace.source()
-    for environment in {member.environment.name: member.environment for member in members}.values():
-        policies = workspace.policies("named", environment)
+    for name, policies in policies_of.items():
         number = next((n for n, state in enumerate(loaded.states) if state.policies == policies), len(loaded.states))
         if number == len(loaded.states):
             loading = begin_loading(source, workspace.load_options(policies), order.track or untracked)
@@ -237,7 +238,7 @@ def _load(order: Order, members: Sequence[Member]) -> Loaded:
                 loaded.states.append(loading.finish())
             finally:
                 loading.close()
-        loaded.by_environment[environment.name] = number
+        loaded.by_environment[name] = number
     if order.command != "status":
         # What every target would say is said once
         prunes = workspace.config.policy.prunes(order.wishes) and not workspace.is_part

@@ -29,8 +29,8 @@ Ending = Literal[
     "interrupted",
     "skipped",
 ]
-"""``plan``: in_sync, pending, blocked (apply would refuse). ``status``: in_sync, differs. ``apply``: applied, unchanged.
-Any: locked, conflict, refused, failed, interrupted (rolled back), skipped (never begun).
+"""Of ``plan``: in_sync, pending, blocked (apply would refuse); of ``status``: in_sync, differs; of ``apply``: applied,
+unchanged. Any: locked, conflict, refused, failed, interrupted (rolled back), skipped (never begun).
 """
 
 ENDINGS: Final[tuple[Ending, ...]] = (

@@ -19,7 +19,7 @@ from wfsync.plan.codec import error_problems
 from wfsync.plan.model import Plan
 from wfsync.render.words import VERBS, cascade_lines, drift_line, plan_line, runs_line
 
-__all__ = ["failure_annotations", "plan_annotations"]
+__all__ = ["failure_annotations", "plan_annotations", "titled"]
 
 _MOST: Final = 50
 """Workflows that get an annotation of their own."""
@@ -27,7 +27,7 @@ _MOST: Final = 50
 
 def plan_annotations(plan: Plan) -> Iterator[Problem]:
     """The annotations of a plan, as values whose ``code`` is the title."""
-    yield _titled("wfsync plan", "note", plan_line(plan.summary()))
+    yield titled("wfsync plan", "note", plan_line(plan.summary()))
     for block in plan.blocks:
         yield Problem(
             code=block.code,
@@ -40,7 +40,7 @@ def plan_annotations(plan: Plan) -> Iterator[Problem]:
     for change in plan.changes[:_MOST]:
         yield _of(change)
     if len(plan.changes) > _MOST:
-        yield _titled("wfsync plan", "note", f"{len(plan.changes) - _MOST} more workflows would change")
+        yield titled("wfsync plan", "note", f"{len(plan.changes) - _MOST} more workflows would change")
 
 
 def failure_annotations(error: WfsyncError) -> Iterator[Problem]:
@@ -54,9 +54,9 @@ def _of(change: Change) -> Problem:
     effects += [line for line in (runs_line(change.active_runs), drift_line(change)) if line is not None]
     severity: Severity = "warning" if change.action == "delete" or effects else "note"
     place = None if change.file is None else Place(change.file)
-    return _titled(f"{VERBS[change.action]} {change.key}", severity, "\n".join([change.reason, *effects]), place)
+    return titled(f"{VERBS[change.action]} {change.key}", severity, "\n".join([change.reason, *effects]), place)
 
 
-def _titled(title: str, severity: Severity, message: str, place: Place | None = None) -> Problem:
+def titled(title: str, severity: Severity, message: str, place: Place | None = None) -> Problem:
     """An annotation that is no problem: its title stands where a code would."""
     return Problem(code=title, severity=severity, message=message, place=place)

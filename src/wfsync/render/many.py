@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from wfsync.bundle.model import JsonObject
@@ -17,7 +18,7 @@ from wfsync.plan.codec import (
     summary_value,
 )
 from wfsync.plan.secrets import hide_message
-from wfsync.render.annotations import failure_annotations, plan_annotations
+from wfsync.render.annotations import failure_annotations, plan_annotations, titled
 from wfsync.render.comment import MAX_COMMENT, Comment, marker
 from wfsync.render.escape import code_span, fence_for, html_text, json_document, markdown_text, plain
 from wfsync.render.json import outcome_value
@@ -64,10 +65,9 @@ def group_text(report: GroupReport, *, width: int | None = None, color: bool = F
         lines.append(f"{paint(style, symbol)} {paint('bold', plain(target.name))}  {target_words(target)}")
         lines += _error_lines(target, paint)
         body = _body(target, width=width, color=color, verbose=verbose)
-        if not body:
-            continue
         same = shown.setdefault(body, target.name)
-        lines += [f"    as {plain(same)}"] if same != target.name else [f"    {line}" for line in body.splitlines()]
+        changes = body.splitlines() if same == target.name else [f"as {plain(same)}"]
+        lines += [f"    {line}" for line in (*(changes if body else ()), *_warning_lines(target, paint))]
     return "\n".join([*lines, "", group_line(report)]) + "\n"
 
 
@@ -106,16 +106,24 @@ def _error_lines(target: TargetReport, paint: Paint) -> Iterator[str]:
 def _body(target: TargetReport, *, width: int | None, color: bool = False, verbose: int = 0) -> str:
     """What changes, without what names the target: the same text for the same changes."""
     if target.stock is not None:
-        text, ends = stock_text(target.stock, color=color, verbose=verbose), 1
+        stock = replace(target.stock, warnings=())
+        text, ends = stock_text(stock, color=color, verbose=verbose), 1
     elif target.plan is not None:
-        text, ends = plan_text(target.plan, width=width, color=color, verbose=verbose), 2
+        plan = replace(target.plan, warnings=())
+        text, ends = plan_text(plan, width=width, color=color, verbose=verbose), 2
     else:
         return ""
     rest = text.partition("\n\n")[2].splitlines()[:-ends]
-    notes = () if target.outcome is None else target.outcome.notes
-    paint = Paint(color)
-    rest += [line for note in notes for line in problem_lines(note, paint)]
     return "\n".join(line for line in rest if line.strip())
+
+
+def _warning_lines(target: TargetReport, paint: Paint) -> Iterator[str]:
+    """They name rows, so that no two targets have the same."""
+    for holder in (target.plan, target.stock):
+        for warning in () if holder is None else holder.warnings:
+            yield from problem_lines(warning, paint)
+    for note in () if target.outcome is None else target.outcome.notes:
+        yield from problem_lines(note, paint)
 
 
 def group_json(report: GroupReport) -> str:
@@ -187,6 +195,13 @@ def group_markdown(report: GroupReport, *, limit: int = MAX_COMMENT) -> str:
         body = _body(target, width=None)
         if body:
             bodies.setdefault(body, []).append(target.name)
+    warnings = [
+        f"- {code_span(target.name)} {markdown_text(shorten(line, _SENTENCE))}\n"
+        for target in ordered
+        for line in _warning_lines(target, Paint(color=False))
+        if not line.startswith(" ")
+    ]
+    comment.section("\n**Warnings:**\n\n", warnings, "warnings")
     comment.section("\n", [_details(body, names) for body, names in bodies.items()], "targets' changes")
     return comment.text()
 
@@ -206,7 +221,7 @@ def _details(body: str, names: list[str]) -> str:
 
 def group_annotations(report: GroupReport) -> Iterator[Problem]:
     """As of one plan; what several targets have in common is said once."""
-    yield Problem(code="wfsync plan", severity="note", message=group_line(report))
+    yield titled("wfsync plan", "note", group_line(report))
     seen = set()
     for target in report.targets:
         found = [] if target.plan is None else [*plan_annotations(target.plan)][1:]

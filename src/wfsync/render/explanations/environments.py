@@ -13,8 +13,8 @@ ENVIRONMENTS: Final = Chapter(
         Explanation(
             "UNKNOWN_ENVIRONMENT",
             1,
-            "`-e` or WFSYNC_ENV names an environment that wfsync.yaml does not have. With `--rev` it is the file of that"
-            " revision that counts.",
+            "`-e` or WFSYNC_ENV names an environment that wfsync.yaml does not have. With `--rev` it is the file of"
+            " that revision that counts.",
             "Name one of those that the message lists, or add it under `environments:`.",
         ),
         Explanation(
@@ -23,6 +23,33 @@ ENVIRONMENTS: Final = Chapter(
             "The environment takes the address of its database from a variable that has no value. No other database is"
             " taken instead, whatever else is set.",
             "Set the variable, or name the database with --database.",
+        ),
+        Explanation(
+            "GROUP_NOT_ALLOWED",
+            1,
+            "`-e` or WFSYNC_ENV names a group, and the command is about one target. A group is a block with `targets`,"
+            " `waves` or `tenants`; --database, --tenant and --out are about one target, too.",
+            "Name one environment of the group, or one tenant with --tenant. plan, apply and status take groups.",
+        ),
+        Explanation(
+            "DUPLICATE_TARGET",
+            1,
+            "Two targets of a group are the same database and tenant. Two variables hold the same address, or a tenant"
+            " is named by one environment and found by another. Nothing was begun.",
+            "Name each target once; `except` of `tenants` leaves a tenant out.",
+        ),
+        Explanation(
+            "NO_TENANTS",
+            1,
+            "A group of all tenants of a database has no target: no row of workflow_definitions has a tenant yet.",
+            "List the first tenants with `tenants: { also: [...] }`, or check that it is the right database.",
+        ),
+        Explanation(
+            "WORKER_LOST",
+            1,
+            "The process that worked on one target of a group ended early: it was killed, or the machine ran out of"
+            " memory. What it had not committed was rolled back by the server.",
+            "Look at the target with `wfsync status`, and use fewer --jobs if memory was short.",
         ),
         Explanation(
             "OVERLAY_MISSING",
@@ -45,8 +72,8 @@ ENVIRONMENTS: Final = Chapter(
         Explanation(
             "OVERLAY_DIFFERS",
             0,
-            "`export -e` found that the database has another value than the overlay lays on a field. The base file holds"
-            " for every environment, so the value cannot go there, and the file keeps what it says of that field.",
+            "`export -e` found that the database has another value than the overlay lays on a field. The base file"
+            " holds for every environment, so the value cannot go there, and the file keeps what it says of that field.",
             "Carry the value over into the overlay by hand, or apply again to have the overlay's value.",
         ),
     ),
