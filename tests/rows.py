@@ -14,8 +14,9 @@ from wfsync.bundle.model import Workflow
 from wfsync.store.connection import Connection, connect, snapshot, write_transaction
 from wfsync.store.layout import InstanceLayout, Tenant, detect
 from wfsync.store.mapping import to_workflow
+from wfsync.store.new_rows import NewVersion, NewWorkflow
 from wfsync.store.reader import StoredWorkflow, read_ids, stream
-from wfsync.store.writer import NewVersion, NewWorkflow, insert
+from wfsync.store.writer import insert
 
 METADATA: dict[str, Any] = {
     "name": "Name",

@@ -24,8 +24,9 @@ from wfsync.store import rewrite as rows
 from wfsync.store.connection import Connection, advisory_lock, write_transaction
 from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.mapping import to_new
+from wfsync.store.new_rows import NewWorkflow
 from wfsync.store.reader import StoredWorkflow
-from wfsync.store.writer import NewWorkflow, insert, lock_definitions, lock_table_if_needed
+from wfsync.store.writer import insert, lock_definitions, lock_table_if_needed
 
 __all__ = ["ApplyOptions", "execute", "renew"]
 

@@ -267,24 +267,42 @@ def _planned(
 
 def show_plan(app: App, made: Plan, form: PlanForm, outputs: tuple[str, ...]) -> None:
     """Write a plan to stdout and to every ``--output``."""
-    from wfsync.cli.checkout import from_checkout
-    from wfsync.render.annotations import plan_annotations
-    from wfsync.render.json import plan_json
-    from wfsync.render.markdown import plan_markdown
-    from wfsync.render.problems import problems_github
     from wfsync.render.text import plan_text
 
     forms = {
         "text": lambda: plan_text(made),
-        "json": lambda: plan_json(made),
-        "markdown": lambda: plan_markdown(made),
-        "github": lambda: problems_github(map(from_checkout, plan_annotations(made))),
+        "json": lambda: _json(made),
+        "markdown": lambda: _markdown(made),
+        "github": lambda: _github(made),
     }
     write_outputs(outputs, form, forms)
     if form == "text":
         app.result(plan_text(made, width=app.width, color=app.color, verbose=app.verbose))
     else:
         app.result(forms[form]())
+
+
+# Each form is imported where it is asked for.
+
+
+def _json(made: Plan) -> str:
+    from wfsync.render.json import plan_json
+
+    return plan_json(made)
+
+
+def _markdown(made: Plan) -> str:
+    from wfsync.render.markdown import plan_markdown
+
+    return plan_markdown(made)
+
+
+def _github(made: Plan) -> str:
+    from wfsync.cli.checkout import from_checkout
+    from wfsync.render.annotations import plan_annotations
+    from wfsync.render.problems import problems_github
+
+    return problems_github(map(from_checkout, plan_annotations(made)))
 
 
 def show_outcome(app: App, outcome: Outcome, form: Form, outputs: tuple[str, ...]) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from wfsync.apply.restoring import Restoring
 from wfsync.bundle.field_policies import GIT_OWNS_ALL, Policies
 from wfsync.bundle.model import Json
 from wfsync.errors import DatabaseError, Problem
@@ -25,12 +24,13 @@ from wfsync.state.live import Reading, Rows, portable, read_live
 from wfsync.state.managed import read_managed
 from wfsync.state.progress import Track, untracked
 from wfsync.state.recognise import Recogniser
-from wfsync.store.cascade import count, count_versions
 from wfsync.store.connection import Connection, snapshot
 from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.mapping import to_workflow, unheld_metadata
 from wfsync.store.reader import stream
-from wfsync.store.runs import active_runs
+
+if TYPE_CHECKING:
+    from wfsync.apply.restoring import Restoring
 
 __all__ = ["MOST_DETAILED", "PlanOptions", "Planned", "make_plan", "source_of"]
 
@@ -187,6 +187,11 @@ def _with_consequences(
     """
     deleted = [c.workflow_id for c in changes if c.action == "delete" and c.workflow_id is not None]
     ids = [c.workflow_id for c in changes if c.action == "overwrite" and c.workflow_id is not None]
+    if not ids and not deleted:
+        return tuple(changes), ()
+    from wfsync.store.cascade import count, count_versions  # most plans change nothing
+    from wfsync.store.runs import active_runs
+
     runs = active_runs(conn, layout, tenant, [*ids, *deleted])
     if overwrite == "replace":
         taken = [count(conn, layout, tenant, [*ids, *deleted])]

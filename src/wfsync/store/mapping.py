@@ -32,8 +32,8 @@ from wfsync.errors import DatabaseError, Problem
 from wfsync.store.documents import UNREADABLE, document, object_or_null
 from wfsync.store.instance import InstanceLayout
 from wfsync.store.moment import to_datetime
+from wfsync.store.new_rows import NewVersion, NewWorkflow
 from wfsync.store.reader import DEFAULTS, StoredWorkflow
-from wfsync.store.writer import NewVersion, NewWorkflow
 
 __all__ = ["exported_at", "key_problem", "to_new", "to_workflow", "unheld_metadata"]
 

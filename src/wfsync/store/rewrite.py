@@ -16,8 +16,9 @@ from wfsync.bundle.model import METADATA_FIELDS, Json
 from wfsync.errors import DatabaseError
 from wfsync.store.copy_format import as_text
 from wfsync.store.layout import InstanceLayout, Table, Tenant, quoted
+from wfsync.store.new_rows import NewVersion
 from wfsync.store.scope import Scope
-from wfsync.store.writer import NewVersion, metadata_values, writable
+from wfsync.store.writer import metadata_values, writable
 
 if TYPE_CHECKING:
     from wfsync.store.session import Connection

@@ -21,6 +21,7 @@ from wfsync.store.bulk import BATCH_BYTES, Batch, copy_in
 from wfsync.store.column_types import MAKES_IDS, TIMES
 from wfsync.store.copy_format import Column, Kind, RowFormat, as_text
 from wfsync.store.layout import InstanceLayout, Table, Tenant, quoted
+from wfsync.store.new_rows import NewVersion, NewWorkflow
 from wfsync.store.scope import Scope
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Inserted",
-    "NewVersion",
-    "NewWorkflow",
     "existing_keys",
     "insert",
     "lock_definitions",
@@ -41,31 +40,6 @@ __all__ = [
 _TIME_COLUMNS: Final = frozenset({"created_at", "updated_at", "published_at"})
 _ROWS_AT_ONCE: Final = 100
 """Workflows per round of plain INSERTs."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewVersion:
-    """One published version to write."""
-
-    version: int
-    definition: bytes
-    """Canonical text; ``id`` is the ``workflow_id``, calls name ids."""
-    payload_schema: bytes | None
-    """Canonical text, or None for NULL."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewWorkflow:
-    """One workflow to write, under an id that the caller chose (so that cycles of references can be written)."""
-
-    workflow_id: str
-    key: str
-    metadata: Mapping[str, Json]
-    """As in `wfsync.bundle.model.Workflow`; documents may be given as canonical text in bytes."""
-    draft_version: int
-    draft: bytes
-    """Canonical text; ``id`` is the ``workflow_id``, calls name ids."""
-    versions: tuple[NewVersion, ...]
 
 
 @dataclass(frozen=True, slots=True)
