@@ -86,6 +86,15 @@ class Policies:
         neutral = replace(workflow, metadata={**workflow.metadata, **dict.fromkeys(kept)})
         return fingerprint.digest(neutral, None if kept & _DEPENDED_ON else dependencies)
 
+    def initial(self, workflow: Workflow) -> str:
+        """What stands for the values that the kept fields of ``workflow`` begin with (see `fingerprint.of_creation`):
+        its digest says nothing of them, and who creates it writes them. ``""`` where no field is kept.
+        """
+        kept = self.kept
+        if not kept:
+            return ""
+        return sha256(compact_bytes({name: workflow.metadata.get(name) for name in sorted(kept)})).hexdigest()
+
     def fingerprint(self, key: str) -> str:
         """SHA-256 (hex) of what decides how the digests of ``key`` are made: which fields are null, and its overlay.
 

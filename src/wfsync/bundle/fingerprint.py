@@ -11,7 +11,7 @@ from wfsync.bundle.dependencies import Dependencies
 from wfsync.bundle.model import Workflow
 from wfsync.bundle.structure import to_tree
 
-__all__ = ["checksum", "digest"]
+__all__ = ["checksum", "digest", "of_creation"]
 
 
 def digest(workflow: Workflow, dependencies: Dependencies | None = None) -> str:
@@ -21,6 +21,13 @@ def digest(workflow: Workflow, dependencies: Dependencies | None = None) -> str:
     ``dependencies`` are those that `derive` gives, for callers that have them already.
     """
     return sha256(canonical_bytes(to_tree(workflow, None, dependencies))).hexdigest()
+
+
+def of_creation(digest: str, initial: str) -> str:
+    """What tells one creation of a workflow from another: its ``digest``, where fields may be null that are not git's
+    once it exists, and ``initial``, which stands for what these begin with; ``""`` where there are none.
+    """
+    return sha256(f"{digest} {initial}".encode("ascii")).hexdigest() if initial else digest
 
 
 def checksum(data: bytes) -> int:

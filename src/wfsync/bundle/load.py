@@ -89,6 +89,13 @@ class Desired:
     """True when the file's bytes are canonical for the tree they hold."""
     checksum: int = 0
     """Of the file's bytes, in this run only: is a file that is read again still the one that was loaded? 0: unknown."""
+    initial: str = ""
+    """Stands for what fields begin with that ``digest`` leaves out (`Policies.initial`)."""
+
+    @property
+    def creation_digest(self) -> str:
+        """Of all that is written where the workflow is created; ``digest`` where no field is left out of that."""
+        return fingerprint.of_creation(self.digest, self.initial)
 
     def __reduce__(self) -> tuple[type[Desired], tuple[object, ...]]:
         # Thousands come out of worker processes, and what dataclass does for slots by itself is several times slower
@@ -320,6 +327,7 @@ def _reduce(
         missing=missing,
         is_canonical=parsed.is_canonical,
         checksum=checksum,
+        initial=options.policies.initial(workflow) if options.digests and workflow is not None else "",
     )
     return item, None if said == derived else _differing_dependencies(item)
 

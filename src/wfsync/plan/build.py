@@ -144,6 +144,7 @@ def _create(item: Desired, its: Standing | None) -> Change:
         versions=item.versions,
         state=None if its is None else its.state,
         managed_by=None if its is None else its.managed_by,
+        creation_digest=item.creation_digest,
     )
 
 

@@ -91,6 +91,7 @@ class Change:
     reason: str
     before_digest: str | None = None
     after_digest: str | None = None
+    """Fields that are not git's are null in it, also where they are written: of a create, see ``creation_digest``."""
     file: str | None = None
     workflow_id: str | None = None
     """The row's id in the database, for everything but a create."""
@@ -113,6 +114,13 @@ class Change:
     """Of a create: the key that git no longer has and whose row holds the same, or is the one that the file means."""
     renamed_to: str | None = None
     """Of a delete: likewise, the key that is created."""
+    creation_digest: str | None = None
+    """Of a create: of all that is written, with what fields begin with that are not git's afterwards."""
+
+    @property
+    def decided_digest(self) -> str | None:
+        """Of what the change makes of the workflow, as whoever approves it means it."""
+        return self.creation_digest or self.after_digest
 
 
 @dataclass(frozen=True, slots=True)

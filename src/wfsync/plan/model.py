@@ -118,7 +118,7 @@ def plan_digest(
     Two plans with one digest do the same to the same base. Not in it: where the files or the server are, so that a plan
     made on one machine can be expected on another; warnings, field changes and counts, which only describe.
     """
-    items = sorted([c.key, c.action, c.before_digest or "", c.after_digest or ""] for c in changes)
+    items = sorted([c.key, c.action, c.before_digest or "", c.decided_digest or ""] for c in changes)
     text = json.dumps(
         ["wfsync plan 2", overwrite, tenant, prune, on_drift, items], ensure_ascii=True, separators=(",", ":")
     )

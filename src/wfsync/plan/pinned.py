@@ -179,5 +179,5 @@ def _pinned(change: Change, seal: Seal) -> PinnedChange:
         file=change.file,
         workflow_id=change.workflow_id,
         before=seal.of_workflow(change.key, change.before_digest),
-        after=seal.of_workflow(change.key, change.after_digest),
+        after=seal.of_workflow(change.key, change.decided_digest),
     )

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from wfsync.bundle.fingerprint import of_creation
 from wfsync.bundle.load import Desired
 from wfsync.errors import Place, Problem
 from wfsync.plan.change import Change, Kept
@@ -39,7 +40,13 @@ class Now:
         row = self.live.by_key.get(pinned.key)
         if pinned.action == "delete":
             return row is None
-        return row is not None and self.seal.of_workflow(row.key, row.digest) == pinned.after
+        if row is None:
+            return False
+        digest = row.digest
+        item = self.desired.get(pinned.key)
+        if pinned.action == "create" and item is not None:
+            digest = of_creation(digest, item.initial)  # what a row makes of these fields later is its own
+        return self.seal.of_workflow(row.key, digest) == pinned.after
 
 
 def moved(pinned: PinnedPlan, now: Now) -> list[Problem]:
@@ -101,7 +108,7 @@ def _is_same(planned: PinnedChange, change: Change | None, seal: Seal) -> bool:
         and change.action == planned.action
         and change.workflow_id == planned.workflow_id
         and seal.of_workflow(change.key, change.before_digest) == planned.before
-        and seal.of_workflow(change.key, change.after_digest) == planned.after
+        and seal.of_workflow(change.key, change.decided_digest) == planned.after
     )
 
 
@@ -129,8 +136,12 @@ def _of_file(planned: PinnedChange, now: Now) -> Iterator[Problem]:
     elif planned.action != "relink":
         if item is None:
             yield _stale(planned.key, "file", "its file is gone", planned.file)
-        elif now.seal.of_workflow(item.key, item.digest) != planned.after:
+        elif now.seal.of_workflow(item.key, _written(planned, item)) != planned.after:
             yield _stale(planned.key, "file", "its file was changed", item.file)
+
+
+def _written(planned: PinnedChange, item: Desired) -> str:
+    return item.creation_digest if planned.action == "create" else item.digest
 
 
 def _of_row(planned: PinnedChange, now: Now, gone: Mapping[str, str]) -> Iterator[Problem]:

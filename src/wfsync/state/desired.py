@@ -140,8 +140,12 @@ class DesiredState:
         """The same, with final digests: those of workflows that `final` makes other ones are made anew."""
         state = replace(self, unheld=unheld)
 
+        def made_anew(item: Desired) -> Desired:
+            final = state.final(item, known)
+            return replace(item, digest=self.policies.digest(final), initial=self.policies.initial(final))
+
         remade = {
-            key: replace(item, digest=self.policies.digest(state.final(item, known)))
+            key: made_anew(item)
             for key, item in self.by_key.items()
             if unheld or (item.calls and needs_relabel(item, known.key_of))
         }

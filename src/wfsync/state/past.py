@@ -77,6 +77,7 @@ def read_past(
             versions=tuple(version.version for version in final.versions),
             missing=None,
             is_canonical=True,
+            initial=policies.initial(final),
         )
     return PastState(DesiredState(None, by_key, (), documents=documents, policies=policies), images)
 

@@ -94,6 +94,7 @@ class Recogniser:
             versions=tuple(version.version for version in known.workflow.versions),
             missing=None,
             is_canonical=True,
+            initial=self.options.policies.initial(known.workflow),
         )
         return accept(data, tree, known.steps, known.dependencies, item, self.options)
 

@@ -45,6 +45,7 @@ class _Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
     origin_id: str | None
     versions: tuple[int, ...]
     is_canonical: bool
+    initial: str = ""
 
 
 class Memory:
@@ -83,6 +84,7 @@ class Memory:
                 record.versions,
                 None,
                 record.is_canonical,
+                initial=record.initial,
             )
         return found
 
@@ -92,7 +94,15 @@ class Memory:
             return
         calls = tuple((call.path, call.target, call.version, call.in_version) for call in item.calls)
         self._records[entry.path] = _Record(
-            entry.path, entry.stamp, item.key, item.digest, calls, item.origin_id, item.versions, item.is_canonical
+            entry.path,
+            entry.stamp,
+            item.key,
+            item.digest,
+            calls,
+            item.origin_id,
+            item.versions,
+            item.is_canonical,
+            item.initial,
         )
         self._is_new = True
 
