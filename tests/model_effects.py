@@ -1,0 +1,211 @@
+"""The plain model, second half: what is there after a command, and what a rollback goes back to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from model_flows import Digest, Flow
+from model_world import NOTHING, Ask, Change, Deed, Forecast, Held, Row, Stand, World, foresee, stand
+
+__all__ = ["Recorded", "Undoing", "carry_out", "foresee_apply", "foresee_import", "foresee_rollback"]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What an apply is called in the ledger, and whom it manages for."""
+
+    command: str
+    source: str
+    manages: bool = True
+    holds: Mapping[str, Digest] | None = None
+    policies: Mapping[str, bool | None] | None = None
+    """Of keys that a rollback writes, where it is not the source's."""
+    former: Mapping[str, str] | None = None
+    """Ids that a rollback gives back."""
+
+
+def foresee_apply(world: World, ask: Ask) -> Forecast:
+    """What `plan` and `apply` of one source must come to."""
+    files = world.files[ask.source]
+    if any(flow is None for flow in files.values()):
+        return Forecast(frozenset({"INVALID_BUNDLE"}))
+    chosen = {key: flow for key, flow in files.items() if flow is not None and ask.chooses(key)}
+    ours = {key for key, item in world.managed.items() if item.source == ask.source}
+    if not chosen and not ask.pinned and not (ask.prune and any(map(ask.chooses, ours))):
+        return Forecast(frozenset({"NOTHING_SELECTED"}))
+    about = {key for key in files.keys() | world.stored_keys() if ask.chooses(key)}
+    stands = {key: its for key in sorted(about) if (its := stand(world, ask.source, key)) is not None}
+    managed = sum(1 for key in ours if world.only(key) is not None)
+    return foresee(world, chosen, stands, ask, owned=world.owned[ask.source], managed=managed)
+
+
+def foresee_import(world: World, flows: Mapping[str, Flow], ask: Ask) -> Forecast:
+    """What `import` of bundles must come to."""
+    return foresee(world, flows, {}, ask, owned=world.owned[ask.source], import_only=True)
+
+
+def carry_out(world: World, ahead: Forecast, ask: Ask, as_: Recorded, ids: Mapping[str, str], deed: str | None) -> None:
+    """Make ``world`` what it is after the apply; ``ids`` are those that keys have now, ``deed`` the ledger's id."""
+    owned = ahead.owned
+    changes = {step.key: step for step in ahead.steps if step.action != "relink"}
+    replaced = {s.workflow_id: ids[s.key] for s in changes.values() if s.action == "overwrite" and s.workflow_id}
+    equal = {
+        key: digest
+        for key, flow in ahead.wanted.items()
+        if key not in changes and (digest := (key, flow.neutral(owned=owned))) == world.digest_of(key, owned=owned)
+    }
+    if ahead.steps:
+        done = [
+            Change(
+                step.key,
+                step.action,
+                step.before,
+                step.after,
+                step.workflow_id,
+                _after_id(step.key, step.action, step.workflow_id, ids),
+                None if step.workflow_id is None else world.rows[step.workflow_id].flow,
+            )
+            for step in sorted(ahead.steps, key=lambda s: (s.key, s.workflow_id or ""))
+        ]
+        assert deed is not None
+        world.ledger.append(Deed(deed, as_.command, as_.source, None, owned, tuple(done)))
+    elif deed is not None:
+        raise AssertionError("an apply without changes leaves no row in the ledger")
+    rows = dict(world.rows)
+    now = {key: (found[0] if len(found) == 1 else key) for key in world.stored_keys() if (found := world.ids_of(key))}
+    now |= {key: ids[key] for key, step in changes.items() if step.action != "delete"}
+    for key, step in changes.items():
+        old = rows.pop(step.workflow_id) if step.workflow_id is not None else None
+        if step.action == "delete":
+            continue
+        flow = ahead.wanted[key].naming(lambda name: now.get(name, name))
+        if old is not None and owned:
+            flow = replace(flow, paused=old.flow.paused)
+        running = old is not None and old.running and ask.overwrite == "update"
+        rows[ids[key]] = Row(key, flow, running)
+    for step in ahead.steps:
+        if step.action == "relink" and step.workflow_id is not None:
+            row = rows[step.workflow_id]
+            rows[step.workflow_id] = replace(row, flow=row.flow.naming(lambda name: replaced.get(name, name)))
+    world.rows = rows
+    if as_.manages:
+        _manage(world, ahead, as_, ids, equal)
+
+
+def _after_id(key: str, action: str, workflow_id: str | None, ids: Mapping[str, str]) -> str | None:
+    return {"delete": None, "relink": workflow_id}.get(action, ids.get(key))
+
+
+def _manage(world: World, ahead: Forecast, as_: Recorded, ids: Mapping[str, str], equal: Mapping[str, Digest]) -> None:
+    holds = as_.holds or {}
+
+    def policy(key: str) -> bool | None:
+        return ahead.owned if as_.policies is None else as_.policies.get(key)
+
+    managed = dict(world.managed)
+    for step in ahead.steps:
+        base = world.managed.get(step.key)
+        if step.action in ("create", "overwrite") and step.after is not None:
+            ours = base is not None and base.source == as_.source and base.workflow_id == step.workflow_id
+            origin = "created" if step.action == "create" else base.origin if base is not None and ours else "adopted"
+            managed[step.key] = Held(
+                as_.source, origin, ids[step.key], step.after, policy(step.key), holds.get(step.key)
+            )
+    for key, digest in equal.items():
+        base = world.managed.get(key)
+        (workflow_id,) = world.ids_of(key)
+        if base is None or base.source == as_.source:
+            origin = base.origin if base is not None and base.workflow_id == workflow_id else "adopted"
+            managed[key] = Held(as_.source, origin, workflow_id, digest, policy(key), holds.get(key))
+    for key, digest in holds.items():
+        base = world.managed.get(key)
+        if key not in ahead.wanted:
+            if base is None:
+                managed[key] = Held(as_.source, "created", "", digest, policy(key), digest)
+            elif base.source == as_.source:
+                managed[key] = replace(base, held=digest)
+    for step in ahead.steps:
+        if step.action == "delete" and step.key not in holds:
+            managed.pop(step.key, None)
+    world.managed = managed
+
+
+@dataclass
+class Undoing:
+    """A rollback that is foreseen."""
+
+    ahead: Forecast
+    as_: Recorded
+
+
+def foresee_rollback(world: World, deed: Deed, ask: Ask) -> Undoing:
+    """What undoing ``deed`` must come to; the source of ``ask`` does not matter."""
+    nothing = Recorded("rollback", deed.source)
+    if deed.code is not None or not any(change.action != "relink" for change in deed.changes):
+        return Undoing(Forecast(frozenset({"NOTHING_TO_ROLL_BACK"})), nothing)
+    pasts = {c.key: c for c in deed.changes if c.action != "relink" and ask.chooses(c.key)}
+    if not pasts:
+        return Undoing(Forecast(frozenset({"NOTHING_SELECTED"})), nothing)
+    manages = deed.source != "import"
+    wanted = {
+        key: change.image.naming(lambda target: _meant(world, target))
+        for key, change in pasts.items()
+        if change.image is not None and change.action != "create"
+    }
+    stands = {key: its for key, c in pasts.items() if (its := _past_stand(world, c, deed, manages)) is not None}
+    ask = replace(ask, prune=True)
+    managed = {key for key, item in world.managed.items() if item.source == deed.source}
+    ahead = foresee(world, wanted, stands, ask, owned=deed.owned, managed=len(managed), limit=len(pasts))
+    more = {("WORKFLOW_KEY_CONFLICT", s.key) for s in ahead.steps if s.action == "delete" and not ask.force}
+    more |= {("AMBIGUOUS_KEY", k) for k, c in pasts.items() if c.action == "create" and len(world.ids_of(k)) > 1}
+    if not ahead.error:
+        ahead.blocks |= more
+    digests = {key: (key, flow.neutral(owned=deed.owned)) for key, flow in ahead.wanted.items()}
+    files = {k: _file(world, deed, c) for k, c in pasts.items() if k not in ahead.kept}
+    holds = {key: digest for key, digest in files.items() if digest != digests.get(key, NOTHING)}
+    policies: dict[str, bool | None] = {}
+    for key in (*digests, *holds):
+        item = world.managed.get(key)
+        known = item is not None and item.digest in (pasts[key].after, digests.get(key))
+        policies[key] = item.policy if item is not None and known else None
+    former = {c.key: c.before_id for c in pasts.values() if c.before_id is not None and c.before_id not in world.rows}
+    if not manages:
+        holds = {}
+    return Undoing(ahead, Recorded("rollback", deed.source, manages, holds, policies, former))
+
+
+def _past_stand(world: World, change: Change, deed: Deed, manages: bool) -> Stand | None:
+    managed = world.managed.get(change.key)
+    other = managed.source if managed is not None and manages and managed.source != deed.source else None
+    workflow_id = world.only(change.key)
+    if workflow_id is None:
+        return None if change.action == "create" else Stand("git_only", other=other)
+    moved = world.digest(world.rows[workflow_id], owned=deed.owned) != change.after
+    if change.action == "create":
+        return Stand("database_only_managed", moved or workflow_id != change.after_id, other, prunable=True)
+    return Stand("both_changed" if moved else "git_changed", moved, other)
+
+
+def _meant(world: World, target: str) -> str:
+    """The key that an id in an old row means now."""
+    if target in world.rows:
+        return world.rows[target].key
+    for deed in reversed(world.ledger):
+        for change in deed.changes:
+            if target in (change.before_id, change.after_id):
+                return change.key
+    return target
+
+
+def _file(world: World, deed: Deed, change: Change) -> Digest:
+    """What the ledger believes the key's file to say."""
+    managed = world.managed.get(change.key)
+    if managed is not None and managed.source == deed.source:
+        return managed.digest if managed.held is None else managed.held
+    after = change.after
+    for later in world.ledger[world.ledger.index(deed) + 1 :]:
+        for its in later.changes:
+            if its.key == change.key and its.action != "relink":
+                after = its.after
+    return after or NOTHING
