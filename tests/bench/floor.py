@@ -6,6 +6,8 @@ canonical form, no comparison, no error that a person could read, and the garbag
 wfsync, and only the libraries that the sub-command at hand needs: start-up counts on both sides.
 
     floor.py validate|plan|create|export --schema FILE --folder DIR [--database CONNINFO] [--git DIR --rev REV]
+
+With ``--tenants N`` the files are read once, and written or compared for each of so many tenants, on a connection each.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ import argparse  # noqa: E402 - the collector is off before anything is imported
 import os  # noqa: E402
 import struct  # noqa: E402
 import time  # noqa: E402
-from collections.abc import Callable, Iterator  # noqa: E402
+import uuid  # noqa: E402
+from collections.abc import Callable, Iterable, Iterator  # noqa: E402
 from typing import Any  # noqa: E402
 
 import orjson  # noqa: E402
@@ -26,7 +29,6 @@ import orjson  # noqa: E402
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 NULL = b"\xff\xff\xff\xff"
-TENANT = bytes(16)
 CHUNK = 1 << 20
 
 FIELDS = (
@@ -132,19 +134,32 @@ ENCODERS: tuple[Callable[[Any], bytes | None], ...] = (
 )
 
 
+def tenants(options: argparse.Namespace) -> list[uuid.UUID]:
+    """wfsync's default tenant, or so many others."""
+    return [uuid.UUID(int=number + 1) for number in range(options.tenants)] or [uuid.UUID(int=0)]
+
+
 def create(options: argparse.Namespace) -> int:
-    """Files → rows, in one transaction."""
+    """Files → rows, in one transaction for each tenant."""
+    if not options.tenants:
+        return insert(options, wanted(options), uuid.UUID(int=0))
+    workflows = list(wanted(options))
+    return sum(insert(options, workflows, tenant) for tenant in tenants(options))
+
+
+def insert(options: argparse.Namespace, workflows: Iterable[dict[str, Any]], tenant: uuid.UUID) -> int:
+    """Workflows → rows of a tenant, in one transaction."""
     import psycopg
 
     now = struct.pack(">q", int((time.time() - 946684800) * 1_000_000))
-    of_definition = struct.pack(">h", 8 + len(FIELDS)) + field(TENANT) + 2 * field(now)
-    of_version = struct.pack(">h", 9) + field(TENANT) + 3 * field(now)
+    of_definition = struct.pack(">h", 8 + len(FIELDS)) + field(tenant.bytes) + 2 * field(now)
+    of_version = struct.pack(">h", 9) + field(tenant.bytes) + 3 * field(now)
     count = 0
     later: list[bytes] = []  # definitions go first
     with psycopg.connect(options.database) as conn, conn.cursor() as cursor:
         with cursor.copy(f"COPY workflow_definitions ({DEFINITIONS}) FROM STDIN (FORMAT binary)") as copy:
             rows, size = [HEADER], 0
-            for workflow in wanted(options):
+            for workflow in workflows:
                 workflow_id = os.urandom(16)
                 draft = workflow["draft"]
                 draft["definition"]["id"] = workflow_id.hex()
@@ -172,8 +187,8 @@ def create(options: argparse.Namespace) -> int:
     return count
 
 
-def live(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Every row with its versions, read raw, every document parsed."""
+def live(options: argparse.Namespace, tenant: uuid.UUID) -> Iterator[dict[str, Any]]:
+    """Every row of a tenant with its versions, read raw, every document parsed."""
     import psycopg
     from psycopg.types.json import set_json_loads
 
@@ -184,10 +199,10 @@ def live(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         statement = (
             "SELECT u.* FROM ("
             "SELECT d.workflow_id, NULL::integer AS version, d.draft_definition, NULL::jsonb, d.key, d.draft_version,"
-            f" {columns} FROM workflow_definitions d WHERE d.tenant = '00000000-0000-0000-0000-000000000000'"
+            f" {columns} FROM workflow_definitions d WHERE d.tenant = '{tenant}'"
             " UNION ALL SELECT v.workflow_id, v.version, v.definition_json, v.payload_schema_json, NULL, NULL"
             f"{nothing} FROM workflow_definition_versions v"
-            " WHERE v.tenant = '00000000-0000-0000-0000-000000000000') u ORDER BY u.workflow_id"
+            f" WHERE v.tenant = '{tenant}') u ORDER BY u.workflow_id"
         )
         with conn.cursor(binary=True) as cursor:
             workflow: dict[str, Any] = {}
@@ -215,9 +230,10 @@ def validate(options: argparse.Namespace) -> int:
 def plan(options: argparse.Namespace) -> int:
     """Files and rows, each looked at once."""
     count = sum(1 for _ in wanted(options))
-    if sum(1 for _ in live(options)) != count:
-        raise SystemExit("the database does not hold the corpus")
-    return count
+    for tenant in tenants(options):
+        if sum(1 for _ in live(options, tenant)) != count:
+            raise SystemExit("the database does not hold the corpus")
+    return count * len(tenants(options))
 
 
 def export(options: argparse.Namespace) -> int:
@@ -225,7 +241,7 @@ def export(options: argparse.Namespace) -> int:
     os.makedirs(options.folder, exist_ok=True)  # noqa: PTH103
     form = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
     count = 0
-    for workflow in live(options):
+    for workflow in live(options, uuid.UUID(int=0)):
         del workflow["id"]
         bundle = {"format": "alga-psa.workflow-bundle", "formatVersion": 1, "workflows": [workflow]}
         path = f"{options.folder}/{workflow['key']}.json"
@@ -245,6 +261,7 @@ def main() -> None:
     parser.add_argument("--database", default="")
     parser.add_argument("--git", default="")
     parser.add_argument("--rev", default="")
+    parser.add_argument("--tenants", type=int, default=0)
     options = parser.parse_args()
     count = {"validate": validate, "plan": plan, "create": create, "export": export}[options.what](options)
     print(count)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bench import many
 from bench.corpora import Corpora, Kind
 from bench.measure import Program
 from bench.server import BenchServer, environment, wfsync
@@ -47,12 +48,12 @@ class Bench:
         cache = "" if cold else str(self.corpora.cache / "remembered")
         return Program([wfsync(), *named, *arguments], repository or self.scratch, environment(cache), says=says)
 
-    def floor(self, what: str, folder: Path | str, database: str | None, *more: str) -> Program:
+    def floor(self, what: str, folder: Path | str, database: str | None, *more: str, says: str = "") -> Program:
         """The floor's script, in a process of its own like the commands."""
         command = [sys.executable, str(_FLOOR), what, "--schema", str(_SCHEMA), "--folder", str(folder)]
         if database is not None:
             command += ["--database", self.server.conninfo(database)]
-        return Program([*command, *more], self.scratch, environment(), says=str(self.size))
+        return Program([*command, *more], self.scratch, environment(), says=says or str(self.size))
 
 
 Prepared = AbstractContextManager[Program]
@@ -189,4 +190,7 @@ SCENARIOS: Final[Sequence[Scenario]] = (
     Scenario("export-unchanged", "export, nothing changed", _export_unchanged, _floor_plan, 1.4, "plan"),
     Scenario("validate", "validate", _validate(cold=False), _floor_validate, 1.5, "validate"),
     Scenario("validate-cold", "validate, files never seen", _validate(cold=True), _floor_validate, None, "validate"),
+    Scenario("many-apply", "apply, empty tenants of 50", many.apply_to_all, many.floor_create, None, "create"),
+    Scenario("many-plan", "plan --refresh, the same", many.plan_all(_ALL), many.floor_plan, None, "plan"),
+    Scenario("many-evidence", "plan, the same", many.plan_all(), many.floor_plan, None, "plan"),
 )

@@ -60,13 +60,23 @@ class BenchServer:
     def full(self, repository: Path, size: int) -> str:
         """A database that holds the workflows of ``repository``; kept, to be copied or read."""
         name = f"full_{size}"
-        if not self._exists(name):
-            self._create(name, "empty")
+        if self.make(name):
             self.apply(repository, name)
-            with psycopg.connect(self.conninfo(name), autocommit=True) as conn:
-                conn.execute("VACUUM (FREEZE, ANALYZE)")
-            self.settle()
+            self.vacuum(name)
         return name
+
+    def make(self, name: str) -> bool:
+        """Make an empty database of this name; False when it is there already."""
+        if self._exists(name):
+            return False
+        self._create(name, "empty")
+        return True
+
+    def vacuum(self, name: str) -> None:
+        """Leave nothing to be done for those who read a database."""
+        with psycopg.connect(self.conninfo(name), autocommit=True) as conn:
+            conn.execute("VACUUM (FREEZE, ANALYZE)")
+        self.settle()
 
     def apply(self, repository: Path, database: str) -> None:
         """Bring ``repository`` into a database, or renew what is known of it there."""
