@@ -299,3 +299,28 @@ def test_whatever_happens_both_agree(work: Workplace) -> None:
             work("apply", "--force", "--on-drift", "overwrite", "--overwrite", generator.choice(["update", "replace"]))
             known(work)
     both_plans(work)
+
+
+def test_a_rollback_gives_an_id_back_that_others_still_call(work: Workplace) -> None:
+    """The caller's row does not move, and yet it says something else: its callee has a name again."""
+    work.write(bundle("callee", [set_state("B")], versions=(1, 2)))
+    work.ok("apply", "--force", "--overwrite", "update")
+    work.rows("DELETE FROM workflow_definitions WHERE key = 'callee'")
+    work.ok("rollback", "last", "--force")
+    found = known(work)
+    assert found is not None
+    assert "callee" in found
+    both_plans(work)
+
+
+@pytest.mark.parametrize("expression", ["upper(draft_version::text)", "'x' || draft_version"])
+def test_a_virtual_column_is_no_row_that_moves(place: Any, expression: str) -> None:
+    """PostgreSQL 18: what such a column says changes without any row being written."""
+    work = place()
+    with psycopg.connect(work.database.conninfo, autocommit=True) as conn:
+        if conn.info.server_version < 180000:
+            pytest.skip("virtual generated columns came with PostgreSQL 18")
+    work.rows("ALTER TABLE workflow_definitions DROP COLUMN payload_schema_provenance")
+    work.rows(f"ALTER TABLE workflow_definitions ADD COLUMN shown text GENERATED ALWAYS AS ({expression}) VIRTUAL")
+    work.ok("apply")
+    assert known(work) is None

@@ -113,7 +113,8 @@ def remember(
     """Write down what is known of every row, at the end of the transaction that wrote ``written``.
 
     ``known`` are rows as the plan saw them: those that have moved since ``proof`` are left out, and so are callers of
-    rows that moved or vanished; whoever comes next reads them. Nothing is written where nothing can be proved.
+    rows that moved, vanished or came (a rollback gives rows their ids back, which others may have called all along);
+    whoever comes next reads them. Nothing is written where nothing can be proved.
     """
     store.settle(conn)
     guarded = store.guard(conn, layout)
@@ -124,13 +125,15 @@ def remember(
     ours = {live.workflow_id for live in written}
     moved = {i for i, mark in marks.items() if i not in ours and proof.marks.get(i) != mark}
     moved |= proof.marks.keys() - marks.keys()
+    came = moved | (ours - proof.marks.keys())
     rows = [
         _record(live, marks[live.workflow_id])
-        for live in (*known, *(written if guarded.is_literal else ()))
+        for lives, renamed in ((known, came), (written if guarded.is_literal else (), moved))
+        for live in lives
         if live.workflow_id in marks
         and live.workflow_id not in moved
         and live.workflow_id not in proof.unsound
-        and (not live.calls or moved.isdisjoint(call.target for call in live.calls))
+        and (not live.calls or renamed.isdisjoint(call.target for call in live.calls))
     ]
     # Somebody may have written between two statements; then no total stands for these rows
     is_complete = len(rows) == len(marks) and store.total(conn, layout, tenant) == total

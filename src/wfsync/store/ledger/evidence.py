@@ -71,7 +71,7 @@ _GUARD: Final = """
                 c.relpersistence, c.relrowsecurity, c.relforcerowsecurity, columns.described), E'\\n' ORDER BY c.oid))),
         pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::pg_catalog.text,
         pg_catalog.bool_and(c.relkind = 'r' AND a.amname = 'heap' AND c.relpersistence = 'p' AND NOT c.relrowsecurity
-            AND NOT c.relhassubclass AND NOT c.relispartition),
+            AND NOT c.relhassubclass AND NOT c.relispartition AND NOT columns.virtual),
         pg_catalog.bool_or(c.relhasrules OR EXISTS (SELECT FROM pg_catalog.pg_trigger t
             WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D')),
         EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE e.extname = 'citus')
@@ -80,7 +80,8 @@ _GUARD: Final = """
     LEFT JOIN LATERAL (
         SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', att.attnum, pg_catalog.quote_ident(att.attname),
                 att.atttypid, att.atttypmod, att.attisdropped, att.atthasmissing, att.attmissingval::text,
-                att.attgenerated, att.attcollation, labels.listed), ',' ORDER BY att.attnum) AS described
+                att.attgenerated, att.attcollation, labels.listed), ',' ORDER BY att.attnum) AS described,
+            coalesce(pg_catalog.bool_or(att.attgenerated = 'v'), FALSE) AS virtual
         FROM pg_catalog.pg_attribute att
         LEFT JOIN LATERAL (
             SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', e.oid, e.enumsortorder,
@@ -111,7 +112,8 @@ def guard(conn: Connection, layout: InstanceLayout) -> Guarded | None:
     """What holds now; None where fingerprints prove nothing.
 
     For plain, permanent heap tables without row security only: not Citus, not partitioned, foreign or inherited ones,
-    and only where the role may ask which cluster this is.
+    none with a virtual column (what it says is written in no row), and only where the role may ask which cluster this
+    is.
     """
     definitions, versions = layout.definitions, layout.versions
     if definitions is None or versions is None or layout.row_security_active:
