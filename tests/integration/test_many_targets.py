@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from command_line import CommandLine, Result
-from databases import OTHER_TENANT, TENANT, Database, Databases
+from databases import OTHER_TENANT, TENANT, Database, Databases, LayoutName
 from shop import until
 from small_bundles import bundle, set_state
 from workplace import Workplace
@@ -171,6 +171,39 @@ def test_plan_and_status_look_at_all_whatever_fails(fleet: Fleet) -> None:
     # Where tenants cannot even be found, the environment stands for them
     lost = fleet.endings("plan", "-e", "fleet", code=1, env={"CUSTOMERS_URL": NOWHERE})
     assert lost == {"canary": "pending", "second": "pending", "customers": "failed"}
+
+
+def test_tenants_that_cannot_be_found_are_a_failure_and_never_nothing(fleet: Fleet, database: Databases) -> None:
+    fleet.work.configure("environments: { all: { database_env: SOME_URL, tenants: all } }\n")
+    layouts: tuple[tuple[LayoutName, str], ...] = (
+        ("A", "TENANT_UNSUPPORTED"),
+        ("B", "NO_TENANTS"),
+        ("empty", "NO_TENANTS"),
+    )
+    for layout, code in layouts:
+        some = {"SOME_URL": database(layout).conninfo}
+        document = fleet.json("apply", "-e", "all", code=1, env=some)
+        assert [(t["name"], t["error"]["code"]) for t in document["targets"]] == [("all", code)]
+
+
+@pytest.mark.parametrize("layout", ["A½", "B", "B-Citus", "wfsync"])
+def test_every_tenant_with_a_row_is_found_and_exceptions_are_left_out(
+    fleet: Fleet, database: Databases, layout: LayoutName
+) -> None:
+    place = database(layout)
+    tenants = [f"{digit * 8}-1111-4111-8111-111111111111" for digit in "3f1"]
+    for tenant in [*tenants, *tenants]:
+        place.execute(
+            f"INSERT INTO workflow_definitions ({place.tenant_column}, name, draft_definition)"
+            f" VALUES ('{tenant}', 'theirs', '{{}}')"
+        )
+    fleet.work.configure(
+        f"environments: {{ all: {{ database_env: SOME_URL, tenants: {{ except: ['{tenants[1]}'] }} }} }}\n"
+    )
+    assert fleet.endings("plan", "-e", "all", env={"SOME_URL": place.conninfo}) == {
+        f"all/{tenants[2]}": "pending",
+        f"all/{tenants[0]}": "pending",
+    }
 
 
 def test_drift_of_one_never_stops_others_of_its_wave(fleet: Fleet) -> None:

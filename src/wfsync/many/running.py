@@ -66,6 +66,7 @@ def run(
     its report.
     """
     begun = time.monotonic()
+    _import_for(order.command)
     members = expand(waves, environ, lambda target: _tenants(target, order.lock_timeout))
     loaded = _load(order, [member for wave in members for member in wave])
     reports: dict[str, TargetReport] = {}
@@ -101,6 +102,17 @@ def run(
         time.monotonic() - begun,
         stopped_by if any(report.ending in ("interrupted", "skipped") for report in ordered) else None,
     )
+
+
+def _import_for(command: Command) -> None:
+    """Import once what every process would import for itself."""
+    import wfsync.store.migrate
+
+    if command == "status":
+        import wfsync.pipeline.standing
+    else:
+        import wfsync.pipeline.applying
+        import wfsync.pipeline.planning  # noqa: F401
 
 
 def _wave(

@@ -73,7 +73,7 @@ ENVIRONMENTS: Final = Chapter(
             "OVERLAY_DIFFERS",
             0,
             "`export -e` found that the database has another value than the overlay lays on a field. The base file"
-            " holds for every environment, so the value cannot go there, and the file keeps what it says of that field.",
+            " holds for every environment, so the value cannot go there: the file keeps what it says of that field.",
             "Carry the value over into the overlay by hand, or apply again to have the overlay's value.",
         ),
     ),
