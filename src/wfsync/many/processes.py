@@ -28,7 +28,9 @@ class Stopped(SystemExit):
 
 @dataclass(slots=True)
 class Signals:
-    """While entered, SIGINT and SIGTERM interrupt nothing here: they are passed on to the processes at work."""
+    """While entered, the first SIGINT or SIGTERM interrupts nothing here: it is passed on to the processes at work. One
+    more ends them and this process at once.
+    """
 
     received: int | None = None
     """The first one."""
@@ -53,9 +55,10 @@ class Signals:
             os.close(end)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        if self.received is None:
-            self.received = number
-            os.write(self._bell[1], b"!")
+        if self.received is not None:
+            raise Stopped(128 + number)
+        self.received = number
+        os.write(self._bell[1], b"!")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,4 +173,5 @@ def _collect(item: Item, process: BaseProcess, results: Connection) -> Any:
     finally:
         results.close()
     process.join()
+    process.close()
     return result

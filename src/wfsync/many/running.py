@@ -127,10 +127,12 @@ def _wave(
         return _target(order, member, loaded.of(member), shield)
 
     for result in at_once(rest, work, order.jobs, signals):
-        note(_lost(result) if isinstance(result, Ended) else result)
+        note(_lost(result, signals) if isinstance(result, Ended) else result)
 
 
-def _lost(ended: Ended[Member]) -> TargetReport:
+def _lost(ended: Ended[Member], signals: Signals) -> TargetReport:
+    if signals.received is not None:
+        return _report(ended.item, "interrupted", because="ended by the signal; the server rolls back")
     error = WfsyncError(
         f"the process that worked on it ended early (exit code {ended.exit_code}); what it had not committed was rolled"
         " back by the server",
