@@ -99,6 +99,8 @@ class Config:
     """What this repository and directory are called in the ledger; None: derived from the remote."""
     policy: Policy = field(default_factory=Policy)
     """Pruning and brakes."""
+    verify: Literal["ssh", "gpg"] | None = None
+    """The kind of signature that a commit must have to be applied; who may sign stands elsewhere."""
     secrets: SecretPolicy = field(default_factory=SecretPolicy)
     """What a literal that looks like a secret is (``policy.secrets``, ``policy.secrets_allowed``)."""
 
@@ -183,6 +185,7 @@ def parse_config(data: bytes, file: str) -> Config:
         create_only_fields=_names(tree, "create_only") or (),
         source=tree.get("source"),
         policy=policy_of(tree),
+        verify=tree.get("verify"),
         secrets=secret_policy_of(tree),
     )
 

@@ -171,4 +171,4 @@ def test_only_signed_commits(author: Workplace, work: Workplace, tmp_path: Path)
     assert author("plan", "--rev", "HEAD~1", env=environment).code == 4
     assert author("plan", env=environment).code == 64
     assert work("plan", "--repo", url, env={"WFSYNC_VERIFY": "ssh"}).code == 64
-    assert work("plan", "--repo", url, env={"WFSYNC_ALLOWED_SIGNERS": str(allowed)}).code == 64
+    assert work("plan", "--repo", url, env={"WFSYNC_ALLOWED_SIGNERS": str(allowed)}).code == 1

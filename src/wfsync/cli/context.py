@@ -67,7 +67,9 @@ class App:
         """The repository around ``start``, else around the working directory."""
         from wfsync.wiring import open_workspace
 
-        return open_workspace(start, rev=rev, config_option=self.config, environ=os.environ, open_at=self.origin.open)
+        found = open_workspace(start, rev=rev, config_option=self.config, environ=os.environ, open_at=self.origin.open)
+        self.origin.settle(found.repository, found.config.verify, found.config_label)
+        return found
 
     def workspace_or_none(self) -> Workspace | None:
         """The repository around the working directory; None outside of any (`import` needs none)."""

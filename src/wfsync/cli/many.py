@@ -12,6 +12,7 @@ import click
 
 from wfsync.cli import exit_codes
 from wfsync.cli.context import App
+from wfsync.cli.demand import require_demanded, with_demanded
 from wfsync.cli.options import write_outputs
 from wfsync.cli.rewinding import with_rewind
 from wfsync.config import named_environment
@@ -87,6 +88,8 @@ class GroupOfTargets:
         from wfsync.many.running import Order, run
 
         app, workspace = self.app, self.workspace
+        if command == "apply":
+            require_demanded(app, workspace)
         order = Order(
             command,
             self.name,
@@ -100,7 +103,7 @@ class GroupOfTargets:
             keep_going,
             refresh,
             recording,
-            lambda session, planned: with_rewind(app, session, workspace, planned),
+            lambda session, planned: with_demanded(app, workspace, with_rewind(app, session, workspace, planned)),
             app.track,
         )
         if command != "status" and workspace.config.registry is None:

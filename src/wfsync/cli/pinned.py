@@ -23,10 +23,29 @@ if TYPE_CHECKING:
     from wfsync.store.target import Target
     from wfsync.wiring import Session, Workspace
 
-__all__ = ["Approved", "approved", "is_plan_file", "plan_file", "refuse_other_options", "write_plan_file"]
+__all__ = [
+    "Approved",
+    "approved",
+    "is_plan_file",
+    "plan_file",
+    "refuse_as_bundle",
+    "refuse_other_options",
+    "write_plan_file",
+]
 
 _WITH_A_PLAN_FILE: Final = frozenset(
-    {"directory", "env", "repo", "verify", "allowed_signers", "force", "allow_running", "max_changes", "max_deletes"}
+    {
+        "directory",
+        "env",
+        "repo",
+        "verify",
+        "allowed_signers",
+        "force",
+        "allow_running",
+        "allow_rewind",
+        "max_changes",
+        "max_deletes",
+    }
     | {"form", "outputs"}
 )
 """Options of apply that consent or brake, say where the result goes, or name a place: what is there is compared with
@@ -66,6 +85,19 @@ def plan_file(
     path = None if directory is None else str(directory)
     setting = replace(_setting(workspace, planned), path=path, select=selection.select, exclude=selection.exclude)
     return pin_plan(session.conn, planned.plan, setting)
+
+
+def refuse_as_bundle(out: Path, workspace: Workspace) -> None:
+    """Raise `ConfigError` (code ``USAGE``) when a plan file called ``out`` would be taken for a bundle."""
+    from wfsync.repo.layout import is_bundle, normal
+
+    inside = None if workspace.repository.rev is not None else workspace.repository.relative(out)
+    if inside is not None and is_bundle(inside, normal(workspace.directory)):
+        raise ConfigError(
+            f"{out} lies among the bundles, and the next command would take it for one",
+            code="USAGE",
+            hint=f"nothing was written; write the plan beside their folder, or as {out.with_suffix('.plan')}",
+        )
 
 
 def write_plan_file(app: App, out: Path, data: bytes) -> None:

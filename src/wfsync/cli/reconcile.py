@@ -13,6 +13,7 @@ import click
 from wfsync.cli import exit_codes
 from wfsync.cli.brakes import brake_options
 from wfsync.cli.context import App, pass_app
+from wfsync.cli.demand import require_demanded, with_demanded
 from wfsync.cli.many import chosen_group, exit_code_of, jobs_option, keep_going_option, refuse_plan_file
 from wfsync.cli.options import (
     directory_argument,
@@ -28,7 +29,15 @@ from wfsync.cli.options import (
     selection_options,
     write_outputs,
 )
-from wfsync.cli.pinned import Approved, approved, is_plan_file, plan_file, refuse_other_options, write_plan_file
+from wfsync.cli.pinned import (
+    Approved,
+    approved,
+    is_plan_file,
+    plan_file,
+    refuse_as_bundle,
+    refuse_other_options,
+    write_plan_file,
+)
 from wfsync.cli.recording import recording
 from wfsync.cli.remote_options import allow_rewind_option, repo_option, verify_options
 from wfsync.cli.rewinding import with_rewind
@@ -132,6 +141,8 @@ def plan(
         return exit_code_of(report, detailed=detailed_exitcode)
     with _planned(app, request, Consent()) as (session, workspace, planned):
         made = planned.plan
+        if plan_to is not None:
+            refuse_as_bundle(plan_to, workspace)
         data = None if plan_to is None else plan_file(session, workspace, planned, directory, request.selection)
     if plan_to is not None and data is not None:
         write_plan_file(app, plan_to, data)
@@ -252,6 +263,8 @@ def _planned(
             yield session
 
     workspace = app.workspace(request.directory, request.rev) if file is None else file.workspace
+    if write:
+        require_demanded(app, workspace)
     beside = frozenset[str]() if file is None else file.beside
     policies = app.policies(request.directory, workspace)
     overwrite = request.overwrite or workspace.config.overwrite
@@ -261,6 +274,7 @@ def _planned(
         if workspace.config.registry is None:
             app.note_unchecked_dependencies()
         planned = with_rewind(app, session, workspace, planned)  # noqa: PLW2901 - said where it is shown
+        planned = with_demanded(app, workspace, planned)  # noqa: PLW2901 - likewise
         keep_plan(planned.plan)
         yield session, workspace, planned
 

@@ -15,6 +15,7 @@ import click
 from wfsync.cli import exit_codes
 from wfsync.cli.brakes import brake_options
 from wfsync.cli.context import App, pass_app
+from wfsync.cli.demand import require_demanded
 from wfsync.cli.interruption import IN_CONTEXT, Signals
 from wfsync.cli.options import (
     directory_argument,
@@ -57,6 +58,7 @@ class Request:
     wishes: Wishes
     consent: Consent
     allow_rewind: bool
+    full_interval: float
 
 
 @click.command()
@@ -84,6 +86,14 @@ class Request:
     default=60.0,
     show_default=True,
     help="Pause between two syncs; chance takes up to a tenth off it.",
+)
+@click.option(
+    "--full-interval",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, max=604_800),
+    default=3600.0,
+    show_default=True,
+    help="How often every row is read, as at start, also those that have not moved as far as can be told; 0: always.",
 )
 @click.option(
     "--max-backoff",
@@ -119,6 +129,7 @@ def watch(
     allow_running: bool,
     allow_rewind: bool,
     interval: float,
+    full_interval: float,
     max_backoff: float,
     once: bool,
     listen: str | None,
@@ -145,7 +156,7 @@ def watch(
 
     signals: Signals = click.get_current_context().meta[IN_CONTEXT]
     consent = Consent(force=force, allow_running=allow_running)
-    request = Request(directory, rev, select, exclude, overwrite, wishes, consent, allow_rewind)
+    request = Request(directory, rev, select, exclude, overwrite, wishes, consent, allow_rewind, full_interval)
     bell, switch, told = Bell(), Switch(), _Told(app)
     reconciler = Reconciler(_setup(app, request, switch, signals))
     loop = Loop(reconciler.sync, bell, Pace(interval, max_backoff), told, signals.rest, SystemRandom().random)
@@ -168,7 +179,9 @@ def _setup(app: App, request: Request, switch: Switch, signals: Signals) -> Setu
 
     def workspace() -> Workspace:
         app.origin.forget()
-        return app.workspace(request.directory, request.rev)
+        found = app.workspace(request.directory, request.rev)
+        require_demanded(app, found)
+        return found
 
     def target(workspace: Workspace) -> Target:
         nonlocal announced  # which database it is, is said once
@@ -200,6 +213,7 @@ def _setup(app: App, request: Request, switch: Switch, signals: Signals) -> Setu
         request.allow_rewind,
         switch,
         interrupted,
+        full_interval=request.full_interval,
     )
 
 

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from wfsync.apply.execute import ApplyOptions
@@ -58,6 +58,8 @@ class Setup:
     interrupted: Callable[[], None] = lambda: None
     """Raises when a signal has ended the process's work, and code in between turned that into another error."""
     clock: Callable[[], float] = time.time
+    full_interval: float = 3600.0
+    """Seconds after which a sync believes no evidence and compares every row; 0: every sync."""
 
 
 class _StandBy(Exception):
@@ -84,6 +86,8 @@ class Reconciler:
         self._leader = False
         self._last: str | None = None
         """The last commit that this process has synced."""
+        self._full_at: float | None = None
+        """When every row was last read by this process (monotonic)."""
 
     def sync(self, reason: str) -> Report:
         """Sync once. What raises is a signal, or a mistake on the command line (code ``USAGE``)."""
@@ -121,7 +125,9 @@ class Reconciler:
         if self._session is not None:
             self._take_lead(self._session)  # a standby looks no further
         workspace = self._setup.workspace()
-        options = self._setup.plan_options(workspace)
+        options, full = self._setup.plan_options(workspace), self._is_full_due()
+        if full:
+            options = replace(options, reading="anew")
 
         def connect(loading: Loading) -> AbstractContextManager[Session]:
             return self._connected(self._setup.target(workspace), loading)
@@ -129,9 +135,15 @@ class Reconciler:
         comparison = comparing(workspace, self._setup.selection, options, connect, wishes=self._setup.wishes)
         with comparison as (session, planned):
             facts.plan, facts.commit = planned.plan, planned.plan.source.commit
+            if full:
+                self._full_at = time.monotonic()
             if workspace.config.suspend or self._setup.switch.suspended:
                 return "suspended"
             return self._apply(workspace, session, planned, facts)
+
+    def _is_full_due(self) -> bool:
+        """Whether evidence has been believed for long enough: a fault of it must not live for ever."""
+        return self._full_at is None or time.monotonic() - self._full_at >= self._setup.full_interval
 
     def _apply(self, workspace: Workspace, session: Session, planned: Planned, facts: _Facts) -> Status:
         require_consent(planned.plan)

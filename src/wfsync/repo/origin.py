@@ -41,6 +41,46 @@ class Origin:
     _fetched: dict[str | None, Fetched] = field(default_factory=dict, repr=False)
     _verified: dict[str, Verified] = field(default_factory=dict, repr=False)
 
+    def settle(self, repository: Repository, demanded: Kind | None, label: str) -> None:
+        """Look at the signature of the commit of ``repository`` where its own configuration ``label`` says what kind it
+        must have, and an option or variable who may sign. With ``--verify``, `open` has done it.
+
+        Raises `Refused` (``UNVERIFIED_COMMIT``), and `ConfigError`: ``VERIFY_DEMANDED`` where ``--verify`` names
+        another kind, ``ALLOWED_SIGNERS`` where nobody names one.
+        """
+        from wfsync.repo.revision import Revision
+
+        if self.verify is not None:
+            if demanded not in (None, self.verify):
+                raise _demanded(f"{label} demands signatures of kind {demanded}, and --verify names {self.verify}")
+        elif self.allowed_signers is not None and isinstance(repository, Revision):
+            if demanded is None:
+                raise _kind_unknown()
+            from wfsync.repo.signatures import Trust
+
+            self._require_signature(repository.git_dir, repository.commit, Trust(demanded, self.allowed_signers))
+
+    def require_demanded(self, repository: Repository, demanded: Kind | None, label: str) -> None:
+        """Make sure that `settle` or `open` looked at a signature, if ``demanded``: asked by what writes to a database.
+
+        Raises `ConfigError`: ``VERIFY_DEMANDED`` where nobody says who may sign, or files of a work tree are read;
+        ``ALLOWED_SIGNERS`` as `settle`.
+        """
+        from wfsync.repo.revision import Revision
+
+        if demanded is None:
+            if self.verify is None and self.allowed_signers is not None:
+                raise _kind_unknown()
+            return
+        if self.allowed_signers is None:
+            raise _demanded(f"{label} demands commits with a signature (verify: {demanded}), and nobody says whose")
+        if not isinstance(repository, Revision):
+            raise ConfigError(
+                f"{label} demands commits with a signature (verify: {demanded}), and the files of a work tree are none",
+                code="VERIFY_DEMANDED",
+                hint="name a commit, such as --rev HEAD, or read the repository where it is kept with --repo",
+            )
+
     def open(self, start: Path | None, rev: str | None) -> Repository:
         """The repository: at ``rev``, at the remote's HEAD, or as it is in the work tree; ``start`` is a folder of the
         file system, and with ``--repo`` one of that repository.
@@ -94,16 +134,10 @@ class Origin:
         self._fetched.clear()
 
     def trust(self) -> Trust | None:
-        """Whose signatures count; None: nobody is asked. Raises `ConfigError` for one option without the other."""
+        """Whose signatures count; None: no option asks for any (`settle`). `ConfigError` for ``--verify`` alone."""
         match self.verify, self.allowed_signers:
-            case None, None:
-                return None
             case None, _:
-                raise ConfigError(
-                    "--allowed-signers says who may sign, and nothing says what kind of signature is wanted",
-                    code="USAGE",
-                    hint="add --verify ssh or --verify gpg",
-                )
+                return None
             case _, None:
                 raise ConfigError(
                     "--verify needs to know who may sign, and the repository itself must not say that",
@@ -144,6 +178,21 @@ class Origin:
                 message=f"commit {commit[:12]} is signed by {found.signer} ({found.kind}, {found.key})",
             )
         )
+
+
+def _kind_unknown() -> ConfigError:
+    return ConfigError(
+        "--allowed-signers or WFSYNC_ALLOWED_SIGNERS says who may sign, and nothing says what kind of signature is"
+        " wanted",
+        code="ALLOWED_SIGNERS",
+        hint="add --verify ssh or --verify gpg; if wfsync.yaml had said it before, find out who took it out",
+    )
+
+
+def _demanded(message: str) -> ConfigError:
+    return ConfigError(
+        message, code="VERIFY_DEMANDED", hint="name the file of those who may sign with --allowed-signers FILE"
+    )
 
 
 def _inside(start: Path | None) -> str:

@@ -97,8 +97,16 @@ REMOTES: Final = Chapter(
         Explanation(
             "ALLOWED_SIGNERS",
             1,
-            "The file of allowed signers cannot be read, lists nobody, or holds something that is no fingerprint.",
-            "For ssh write lines of OpenSSH's ALLOWED SIGNERS, for gpg one full fingerprint a line.",
+            "The file of allowed signers cannot be read, lists nobody, or holds something that is no fingerprint; or it"
+            " is named, and neither --verify nor wfsync.yaml says what kind of signature is wanted.",
+            "For ssh write lines of OpenSSH's ALLOWED SIGNERS, for gpg one full fingerprint a line. Add --verify.",
+        ),
+        Explanation(
+            "VERIFY_DEMANDED",
+            1,
+            "wfsync.yaml says verify:, so only a commit with a good signature is applied; and nobody says who may sign,"
+            " --verify names another kind, or files of a work tree are read, which have no signature.",
+            "Name the signers with --allowed-signers or WFSYNC_ALLOWED_SIGNERS, and a commit with --rev or --repo.",
         ),
         Explanation(
             "REWIND",
