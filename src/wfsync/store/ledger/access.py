@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +21,7 @@ from wfsync.store.session import target_of
 if TYPE_CHECKING:
     from wfsync.store.session import Connection
 
-__all__ = ["SCHEMA", "Access", "known_migrations", "look", "tenant_text"]
+__all__ = ["SCHEMA", "Access", "checksum", "known_migrations", "look", "tenant_text"]
 
 SCHEMA: Final = "wfsync"
 BOOKKEEPING: Final = "migrations"
@@ -44,6 +45,8 @@ class Access:
     """Table → privileges of this role; only tables that exist."""
     migrations: tuple[str, ...] = ()
     """Those that were applied, in order; empty where they cannot be read."""
+    changed: tuple[str, ...] = ()
+    """Those among them whose statements were others than those of this wfsync."""
 
     @property
     def exists(self) -> bool:
@@ -71,7 +74,9 @@ class Access:
         return tuple(name for name in known_migrations() if name not in self.migrations)
 
     def require_known(self) -> None:
-        """Raise `DatabaseError` (``LEDGER_TOO_NEW``) when a newer wfsync has changed the tables."""
+        """Raise `DatabaseError`: ``LEDGER_TOO_NEW`` when a newer wfsync has changed the tables, ``MIGRATION_MISMATCH``
+        when another build of this one made them.
+        """
         if self.newer:
             raise DatabaseError(
                 f"the ledger was made by a newer wfsync: it applied {', '.join(self.newer)},"
@@ -79,6 +84,15 @@ class Access:
                 code="LEDGER_TOO_NEW",
                 hint="Upgrade wfsync itself. Nothing was written; plan and export work.",
                 details={"migrations": list(self.newer)},
+            )
+
+        if self.changed:
+            raise DatabaseError(
+                f"the ledger was made by another build of wfsync: its {', '.join(self.changed)} is not that of"
+                f" {__version__}",
+                code="MIGRATION_MISMATCH",
+                hint="Use the wfsync that made it. Nothing was written; plan and export work.",
+                details={"migrations": list(self.changed)},
             )
 
     def unavailable(self) -> Problem | None:
@@ -152,11 +166,13 @@ def look(conn: Connection) -> Access:
         for entry in granted:
             name, _, privilege = entry.rpartition(" ")
             rights[name].add(privilege)
-        applied: tuple[str, ...] = ()
+        applied: dict[str, str] = {}
         if uses and "SELECT" in rights.get(BOOKKEEPING, ()):
-            applied = tuple(name for (name,) in conn.execute("SELECT name FROM wfsync.migrations ORDER BY name"))
+            applied = dict(conn.execute("SELECT name, checksum FROM wfsync.migrations ORDER BY name").fetchall())
     frozen = {name: frozenset(privileges) for name, privileges in rights.items()}
-    return Access(database, user, exists, creates, uses, creates_tables, frozen, applied)
+    known = known_migrations()
+    changed = tuple(name for name, its in applied.items() if name in known and its != checksum(known[name]))
+    return Access(database, user, exists, creates, uses, creates_tables, frozen, tuple(applied), changed)
 
 
 @cache
@@ -165,6 +181,11 @@ def known_migrations() -> Mapping[str, str]:
     folder = files("wfsync.store.ledger") / "migrations"
     found = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
     return {name.removesuffix(".sql"): (folder / name).read_text("utf-8") for name in found}
+
+
+def checksum(statements: str) -> str:
+    """What tells that an applied migration is still the one that we know."""
+    return sha256(statements.encode()).hexdigest()
 
 
 def tenant_text(tenant: Tenant | None) -> str:

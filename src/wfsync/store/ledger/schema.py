@@ -6,14 +6,13 @@ instance's tables they have one fixed place, the schema ``wfsync``, whatever the
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import TYPE_CHECKING, Final
 
 from wfsync import __version__
 from wfsync.store.connection import lock_key, write_transaction
 from wfsync.store.faults import translate
-from wfsync.store.ledger.access import Access, known_migrations, look
+from wfsync.store.ledger.access import Access, checksum, known_migrations, look
 from wfsync.store.session import target_of
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def _migrate(conn: Connection, access: Access) -> tuple[str, ...]:
         conn.execute(text)
         conn.execute(
             "INSERT INTO wfsync.migrations (name, checksum, wfsync) VALUES (%s, %s, %s)",
-            [name, hashlib.sha256(text.encode()).hexdigest(), __version__],
+            [name, checksum(text), __version__],
         )
     conn.execute("INSERT INTO wfsync.instance (hmac_key) VALUES (%s) ON CONFLICT DO NOTHING", [os.urandom(32)])
     return pending
