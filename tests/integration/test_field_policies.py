@@ -100,7 +100,7 @@ class TestOwnedByTheDatabase:
         work.ok("apply")
         pause(work)
         assert pending(work) == 1
-        work.ok("apply", "--force", "--overwrite", mode)
+        work.ok("apply", "--force", "--overwrite", mode, "--on-drift", "overwrite")
         assert column(work, "is_paused") is False
 
     @MODES
