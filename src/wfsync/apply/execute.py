@@ -96,7 +96,7 @@ def _execute(
             gone = [*moved, *_pruned(changes)]
             base = Base(work.live.keys_by_id, documents.callees(), gone, work.snapshot, work.desired.policies)
             locked = require_base(conn, layout, tenant, changes, base)
-            require_ownership(conn, tenant, changes, work.managed)
+            require_ownership(conn, tenant, changes, work.managed, readable=recorder is not None)
             if not options.consent.allow_running:
                 require_no_runs(conn, layout, tenant, changes)
             if recorder is not None:

@@ -15,7 +15,7 @@ from wfsync.bundle.field_policies import GIT_OWNS_ALL, Policies
 from wfsync.bundle.model import Json
 from wfsync.errors import Conflict, Problem, Refused
 from wfsync.plan.change import Change
-from wfsync.plan.managed import ManagedState
+from wfsync.plan.managed import Managed, ManagedState
 from wfsync.state.live import reduce_row
 from wfsync.state.managed import read_managed_keys
 from wfsync.store.connection import Connection, snapshot
@@ -130,19 +130,32 @@ def require_no_runs(
 
 
 def require_ownership(
-    conn: Connection, tenant: Tenant | None, changes: Collection[Change], managed: ManagedState
+    conn: Connection, tenant: Tenant | None, changes: Collection[Change], managed: ManagedState, *, readable: bool
 ) -> None:
-    """Raise `Conflict` (``STALE_PLAN``) when a workflow that will be deleted is managed in another way meanwhile."""
-    keys = [change.key for change in changes if change.action == "delete"]
-    if keys:
-        now = read_managed_keys(conn, tenant, keys)
-        _refuse(
-            [
-                _stale(key, "is managed in another way meanwhile")
-                for key in keys
-                if now.get(key) != managed.by_key.get(key)
-            ]
-        )
+    """Raise `Conflict` (``STALE_PLAN``) when a workflow that will be overwritten or deleted is managed in another way
+    meanwhile: somebody adopted it from another source, or a rollback holds it. Their rows need not have moved.
+
+    ``readable`` says that there is a ledger now, also if the plan saw none.
+    """
+    if not (readable or managed.exists):
+        return
+    deleted = {change.key for change in changes if change.action == "delete"}
+    keys = [change.key for change in changes if change.action in ("overwrite", "delete")]
+    now = read_managed_keys(conn, tenant, keys)
+    _refuse(
+        [
+            _stale(key, "is managed in another way meanwhile")
+            for key in keys
+            if not _is_managed_as(managed.by_key.get(key), now.get(key), exactly=key in deleted)
+        ]
+    )
+
+
+def _is_managed_as(then: Managed | None, now: Managed | None, *, exactly: bool) -> bool:
+    """Whether the same source manages the workflow under the same hold, or ``exactly`` what was known of it is."""
+    if exactly or then is None or now is None:
+        return then == now
+    return (then.source, then.held) == (now.source, now.held)
 
 
 def _appeared(

@@ -67,6 +67,18 @@ def test_a_row_that_moved(shop: Make, name: str) -> None:
     assert subject.rows() == theirs
 
 
+@pytest.mark.parametrize("change", ["source = 'example.org/theirs'", f"held = '{'0' * 64}'"])
+def test_a_key_that_another_source_adopts_or_a_rollback_holds(shop: Make, change: str) -> None:
+    """Its row stays as it was: only what is managed says that the plan does not hold any more."""
+    subject = shop("A")
+    statement = f"UPDATE wfsync.managed SET {change} WHERE key = '{_KEY}'"
+    before = subject.rows()["public.workflow_definitions"]
+    ended, _ = apply_while(subject, lambda: subject.database.execute(statement), "update")
+    assert ended.code == 3, ended.stderr
+    assert f"{_KEY}: is managed in another way meanwhile" in ended.stderr
+    assert subject.rows()["public.workflow_definitions"] == before
+
+
 @pytest.mark.parametrize(("layout", "mode"), [("A", "update"), ("B", "replace"), ("wfsync", "update")])
 @pytest.mark.parametrize("name", ["another name", "a version edited"])
 def test_a_row_that_is_being_edited(shop: Make, layout: LayoutName, mode: Mode, name: str) -> None:
