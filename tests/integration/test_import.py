@@ -130,3 +130,19 @@ def test_an_instance_without_tables_is_not_written(cli: CommandLine, database: D
     work = Workplace(cli, database("empty"), tmp_path)
     put(work, "one.json", bundle("a"))
     assert "wfsync db upgrade" in work.fails(1, "import", "one.json").stderr
+
+
+def test_it_manages_nothing_also_where_nothing_is_to_be_changed(
+    cli: CommandLine, database: Databases, tmp_path: Path
+) -> None:
+    work = Workplace(cli, database("wfsync"), tmp_path)
+    put(work, "one.json", bundle("a"), bundle("b"))
+    work.ok("import", "one.json")
+    work.configure()
+    work.write(bundle("a"))
+    work.ok("apply")
+    # What was known of the rows is incomplete from here on, so that even an apply without changes would renew it
+    work.database.execute("UPDATE workflow_definitions SET name = name WHERE key = 'b'")
+    work.ok("import", "--force", "one.json")
+    with work.database.connect() as conn:
+        assert conn.execute("SELECT key FROM wfsync.managed").fetchall() == [("a",)]

@@ -114,8 +114,11 @@ class Recorder:
     def renew(self, conn: Connection, tenant: Tenant | None, ids: Mapping[str, str]) -> None:
         """Write what is managed of all keys that are or have become what their files say, under the lock of applies.
 
-        Equal keys that somebody else has managed since the plan are left as they are now.
+        Equal keys that somebody else has managed since the plan are left as they are now. Nothing is written for what
+        does not manage, such as an import.
         """
+        if not self.recording.manages:
+            return
         equal = {item.key: item for item in self._equal(self.managed.by_key)}
         written = {change.key for change in self.plan.changes if change.action in ("create", "overwrite")}
         current = read_managed_keys(conn, tenant, equal.keys() | written | self.recording.holds.keys())

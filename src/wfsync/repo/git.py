@@ -86,8 +86,26 @@ def _translated(error: BaseException, doing: str, code: str | None) -> Repositor
 
 def discover(folder: str) -> str | None:
     """The git folder that ``folder`` belongs to, or None. Stops where git stops (GIT_CEILING_DIRECTORIES)."""
+    if not _may_be_within(folder):
+        return None
     with errors(f"look for a repository at {folder}"):
         return pygit2.discover_repository(folder, False, os.environ.get("GIT_CEILING_DIRECTORIES", ""))
+
+
+def _may_be_within(folder: str) -> bool:
+    """False where there is surely no repository.
+
+    pygit2 then returns a None that it does not own (1.21.0): before Python 3.12 each one brings the interpreter nearer
+    to its end, and a service looks again at every sync.
+    """
+    step = os.path.abspath(folder)
+    while True:
+        if os.path.lexists(os.path.join(step, ".git")) or os.path.lexists(os.path.join(step, "HEAD")):
+            return True
+        parent = os.path.dirname(step)
+        if parent == step:
+            return False
+        step = parent
 
 
 def open_git(git_dir: str) -> pygit2.Repository:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,15 @@ def test_a_folder_without_git_has_no_commit(tmp_path: Path) -> None:
     assert [found.read(entry) for entry in found.entries] == [BUNDLE, BUNDLE]
     assert [problem.code for problem in found.problems] == ["REPOSITORY_SYMLINK"]
     assert (found.info.commit, found.info.branch, found.info.dirty) == (None, None, None)
+
+
+def test_looking_for_git_in_vain_takes_nothing_from_the_interpreter(tmp_path: Path) -> None:
+    """A None that nobody may give back ends the process after some thousand syncs (before Python 3.12)."""
+    open_repository(tmp_path)
+    before = sys.getrefcount(None)
+    for _ in range(300):
+        open_repository(tmp_path)
+    assert sys.getrefcount(None) > before - 150
 
 
 def test_without_git_the_root_is_where_the_config_is(tmp_path: Path) -> None:
