@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import pygit2
@@ -98,14 +99,11 @@ def _may_be_within(folder: str) -> bool:
     pygit2 then returns a None that it does not own (1.21.0): before Python 3.12 each one brings the interpreter nearer
     to its end, and a service looks again at every sync.
     """
-    step = os.path.abspath(folder)
-    while True:
-        if os.path.lexists(os.path.join(step, ".git")) or os.path.lexists(os.path.join(step, "HEAD")):
-            return True
-        parent = os.path.dirname(step)
-        if parent == step:
-            return False
-        step = parent
+    place = Path(folder).absolute()
+    return any(
+        os.path.lexists(step / ".git") or os.path.lexists(step / "HEAD")  # the latter: a bare one, or inside of .git
+        for step in (place, *place.parents)
+    )
 
 
 def open_git(git_dir: str) -> pygit2.Repository:
