@@ -140,14 +140,20 @@ class Subject:
     # -- what could be lost --------------------------------------------------------------------------------------
 
     def rows(self) -> Rows:
-        """Every row of every table with the transaction that wrote it, ordered."""
+        """Every row of every table with the transaction that wrote it, ordered.
+
+        But for the ledger's rows of applies that failed: that it records them is law 4.
+        """
         with self.database.connect() as conn:
             tables = conn.execute(
                 "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
                 " WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1"
             ).fetchall()
+            kept = {"wfsync.applies": "WHERE outcome <> 'failed'"}
             return {
-                table: conn.execute(f"SELECT to_jsonb(t)::text, xmin::text FROM {table} t ORDER BY 1").fetchall()
+                table: conn.execute(
+                    f"SELECT to_jsonb(t)::text, xmin::text FROM {table} t {kept.get(table, '')} ORDER BY 1"
+                ).fetchall()
                 for (table,) in tables
             }
 

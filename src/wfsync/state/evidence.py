@@ -116,10 +116,10 @@ def remember(
     rows that moved, vanished or came (a rollback gives rows their ids back, which others may have called all along);
     whoever comes next reads them. Nothing is written where nothing can be proved.
     """
-    store.settle(conn)
     guarded = store.guard(conn, layout)
     if guarded is None or not store.is_usable(conn, write=True):
         return
+    store.settle(conn)
     total = store.total(conn, layout, tenant)
     marks = store.fingerprints(conn, layout, tenant)
     ours = {live.workflow_id for live in written}
