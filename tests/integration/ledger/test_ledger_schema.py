@@ -84,6 +84,18 @@ def test_a_newer_ledger_is_read_and_never_written(database: Databases) -> None:
     assert "9999_future" in caught.value.message
 
 
+def test_a_ledger_of_another_build_is_read_and_never_written(database: Databases) -> None:
+    place = database("A")
+    with connect(place.target) as conn:
+        ensure(conn, 5)
+        conn.execute("UPDATE wfsync.migrations SET checksum = 'other' WHERE name LIKE '0001%'")
+        assert read_managed(conn, None).exists
+        with pytest.raises(DatabaseError) as caught:
+            ensure(conn, 5)
+    assert caught.value.code == "MIGRATION_MISMATCH"
+    assert "0001_ledger" in caught.value.message
+
+
 # ------------------------------------------------------------------------------------------------------------ rights
 
 
