@@ -25,17 +25,19 @@ def managed_written(
     current: Mapping[str, Managed],
     owner: Owner,
     holds: Mapping[str, str],
+    returned: Collection[str] = (),
 ) -> Iterator[Managed]:
     """What is managed of the keys that were created or overwritten; ``ids`` are those that they have now.
 
-    ``holds`` are keys that a rollback holds, with the digests that their files have now.
+    ``holds`` are keys that a rollback holds, with the digests that their files have now; ``returned`` are keys that
+    were there before the apply that it undoes: to bring one back does not make it ours.
     """
     for change in changes:
         if change.action in ("create", "overwrite"):
             yield Managed(
                 change.key,
                 owner.source,
-                _origin(change, current.get(change.key), owner.source),
+                _origin(change, current.get(change.key), owner.source, is_back=change.key in returned),
                 ids[change.key],
                 change.after_digest or "",
                 owner.policy_of(change.key),
@@ -86,8 +88,9 @@ def forgotten(changes: Collection[Change]) -> frozenset[str]:
     return frozenset(change.key for change in changes if change.action == "delete")
 
 
-def _origin(change: Change, base: Managed | None, source: str) -> Origin:
-    if change.action == "create":
+def _origin(change: Change, base: Managed | None, source: str, *, is_back: bool) -> Origin:
+    is_made = change.action == "create"
+    if is_made and not is_back:
         return "created"
-    ours = base is not None and base.source == source and base.workflow_id == change.workflow_id
+    ours = base is not None and base.source == source and (is_made or base.workflow_id == change.workflow_id)
     return base.origin if base is not None and ours else "adopted"
