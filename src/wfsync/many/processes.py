@@ -28,18 +28,17 @@ class Stopped(SystemExit):
 
 @dataclass(slots=True)
 class Signals:
-    """While entered, the first SIGINT or SIGTERM interrupts nothing here: it is passed on to the processes at work. One
-    more ends them and this process at once.
-    """
+    """While entered, SIGINT and SIGTERM interrupt nothing here: `at_once` hears the bell."""
 
     received: int | None = None
     """The first one."""
     _bell: tuple[int, int] = field(default_factory=os.pipe)
     _previous: dict[signal.Signals, Any] = field(default_factory=dict)
+    _process: int = field(default_factory=os.getpid)
 
     @property
     def bell(self) -> int:
-        """Readable once a signal came."""
+        """Has a byte to read for each signal that came."""
         return self._bell[0]
 
     def __enter__(self) -> Self:
@@ -55,10 +54,10 @@ class Signals:
             os.close(end)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        if self.received is not None:
-            raise Stopped(128 + number)
-        self.received = number
-        os.write(self._bell[1], b"!")
+        # Nothing is raised: it could be lost in a hook of fork, which tells nobody
+        self.received = self.received or number
+        if os.getpid() == self._process:  # a child has the same bell until it raises its shield
+            os.write(self._bell[1], b"!")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +85,7 @@ class Shield:
         with suppress(ValueError):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGTERM, self._handle)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         if self._signals.received is not None:  # it came before this process could look
             self._handle(signal.SIGTERM, None)
 
@@ -102,11 +102,11 @@ def at_once(
 
     Items are forked off with all that this process knows, and only results are pickled. ``work`` is given a shield that
     it raises first, and tells of commits; it must not raise. After a signal nothing is begun any more, and what is at
-    work is told. The caller must have no other thread.
+    work is told; after a second one it is killed, and `Stopped` is raised. The caller must have no other thread.
     """
     waiting = deque(items)
     running: dict[int, tuple[Item, BaseProcess, Connection]] = {}
-    told = False
+    heard = 0
     try:
         while waiting or running:
             while waiting and len(running) < jobs and signals.received is None:
@@ -115,11 +115,12 @@ def at_once(
                 running[process.sentinel] = (item, process, results)
             if not running:
                 return
-            bell = [] if told else [signals.bell]
             ends = {results: sentinel for sentinel, (_, _, results) in running.items()}
-            ready = wait([*running, *ends, *bell])
-            if signals.received is not None and not told:
-                told = True
+            ready = wait([*running, *ends, signals.bell])
+            if signals.bell in ready:
+                heard += len(os.read(signals.bell, 64))
+                if heard > 1:
+                    raise Stopped(128 + (signals.received or 0))
                 for _, process, _ in running.values():
                     process.terminate()
             for sentinel in {ends.get(end, end) for end in ready} & running.keys():  # type: ignore[call-overload]
@@ -138,12 +139,15 @@ def _start(
     receiving, sending = context.Pipe(duplex=False)
     # No daemon: those may not have children, and reading many rows takes helpers
     process = context.Process(target=_child, args=(item, work, sending, Shield(signals), (receiving, *others)))
+    # Python forgets a signal that comes while a child begins; one that is blocked waits until the shield is up
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         process.start()
     except BaseException:
         receiving.close()
         raise
     finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         sending.close()
     return process, receiving
 

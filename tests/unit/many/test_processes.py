@@ -83,7 +83,8 @@ def test_a_killed_process_is_told_by_its_item_and_stops_nobody() -> None:
 def test_a_signal_stops_those_at_work_and_nothing_is_begun_any_more() -> None:
     with _answered() as signals:
         found = list(at_once(["first", "second", "third", "fourth"], _stopping, 2, signals))
-    assert sorted(map(str, found)) == ["first stopped", "second stopped"]
+    # The signal may come before the second is begun
+    assert sorted(map(str, found)) in (["first stopped"], ["first stopped", "second stopped"])
     assert signals.received == signal.SIGTERM
 
 
@@ -111,7 +112,7 @@ def test_a_second_signal_ends_everything_at_once() -> None:
 
     with pytest.raises(Stopped) as stopped, _answered() as signals:
         list(at_once(["only"], work, 1, signals))
-    assert stopped.value.code in (128 + signal.SIGTERM, 128 + signal.SIGINT)
+    assert stopped.value.code in (128 + signal.SIGTERM, 128 + signal.SIGINT)  # whichever was first
 
 
 def test_a_signal_that_came_first_lets_nothing_begin() -> None:
