@@ -97,14 +97,14 @@ REMOTES: Final = Chapter(
         Explanation(
             "ALLOWED_SIGNERS",
             1,
-            "The file of allowed signers cannot be read, lists nobody, or holds something that is no fingerprint; or it"
-            " is named, and neither --verify nor wfsync.yaml says what kind of signature is wanted.",
+            "The file of allowed signers cannot be used, or nothing says what kind of signature is wanted. The file cannot"
+            " be read, lists nobody, or holds something that is no fingerprint; or it is named without a kind.",
             "For ssh write lines of OpenSSH's ALLOWED SIGNERS, for gpg one full fingerprint a line. Add --verify.",
         ),
         Explanation(
             "VERIFY_DEMANDED",
             1,
-            "wfsync.yaml says verify:, so only a commit with a good signature is applied; and nobody says who may sign,"
+            "wfsync.yaml demands signed commits (verify:), and no signature was looked at. Nobody says who may sign,"
             " --verify names another kind, or files of a work tree are read, which have no signature.",
             "Name the signers with --allowed-signers or WFSYNC_ALLOWED_SIGNERS, and a commit with --rev or --repo.",
         ),
