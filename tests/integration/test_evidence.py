@@ -324,3 +324,15 @@ def test_a_virtual_column_is_no_row_that_moves(place: Any, expression: str) -> N
     work.rows(f"ALTER TABLE workflow_definitions ADD COLUMN shown text GENERATED ALWAYS AS ({expression}) VIRTUAL")
     work.ok("apply")
     assert known(work) is None
+
+
+@pytest.mark.parametrize("of", ["numeric(4,1)", "rounded"])
+def test_a_column_that_rounds_is_read(work: Workplace, of: str) -> None:
+    work.rows("CREATE DOMAIN rounded AS numeric(4,1)")
+    work.rows(f"ALTER TABLE workflow_definitions ALTER COLUMN failure_rate_threshold TYPE {of}")
+    work.write(bundle("alone", failureRateThreshold=0.55))
+    work.ok("apply", "--force", "--on-drift", "overwrite", "--overwrite", "update")
+    found = known(work)
+    assert found is not None
+    assert "alone" not in found
+    both_plans(work)

@@ -45,7 +45,8 @@ class Guarded:
     xid: int
     """The next transaction's id (64 bits)."""
     is_literal: bool
-    """What is written is what will be read: no trigger or rule, and no column of a type that changes values."""
+    """What is written is what will be read: no trigger or rule, and no column of a type that changes values, as one
+    does that rounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ _GUARD: Final = """
         pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::pg_catalog.text,
         pg_catalog.bool_and(c.relkind = 'r' AND a.amname = 'heap' AND c.relpersistence = 'p' AND NOT c.relrowsecurity
             AND NOT c.relhassubclass AND NOT c.relispartition AND NOT columns.virtual),
-        pg_catalog.bool_or(c.relhasrules OR EXISTS (SELECT FROM pg_catalog.pg_trigger t
+        pg_catalog.bool_or(c.relhasrules OR columns.rounds OR EXISTS (SELECT FROM pg_catalog.pg_trigger t
             WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D')),
         EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE e.extname = 'citus')
     FROM pg_catalog.pg_control_system() s, pg_catalog.pg_database d, pg_catalog.pg_class c
@@ -81,8 +82,10 @@ _GUARD: Final = """
         SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', att.attnum, pg_catalog.quote_ident(att.attname),
                 att.atttypid, att.atttypmod, att.attisdropped, att.atthasmissing, att.attmissingval::text,
                 att.attgenerated, att.attcollation, labels.listed), ',' ORDER BY att.attnum) AS described,
-            coalesce(pg_catalog.bool_or(att.attgenerated = 'v'), FALSE) AS virtual
-        FROM pg_catalog.pg_attribute att
+            coalesce(pg_catalog.bool_or(att.attgenerated = 'v'), FALSE) AS virtual,
+            coalesce(pg_catalog.bool_or(att.attname = 'failure_rate_threshold' AND (type.typtype = 'd'
+                OR att.atttypmod <> ALL ('{-1,327686}'))), FALSE) AS rounds -- but for numeric and numeric(5,2)
+        FROM pg_catalog.pg_attribute att LEFT JOIN pg_catalog.pg_type type ON type.oid = att.atttypid
         LEFT JOIN LATERAL (
             SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', e.oid, e.enumsortorder,
                 pg_catalog.quote_ident(e.enumlabel)), ' ' ORDER BY e.oid) AS listed
@@ -123,10 +126,10 @@ def guard(conn: Connection, layout: InstanceLayout) -> Guarded | None:
     row = conn.execute(_GUARD, [[definitions.oid, versions.oid]]).fetchone()
     if row is None:
         return None
-    text, xid, is_plain, has_triggers, has_citus = row
+    text, xid, is_plain, changes_values, has_citus = row
     if not is_plain or has_citus:
         return None
-    return Guarded(text, int(xid), not has_triggers and _is_literal(definitions, versions))
+    return Guarded(text, int(xid), not changes_values and _is_literal(definitions, versions))
 
 
 def _is_literal(definitions: Table, versions: Table) -> bool:
