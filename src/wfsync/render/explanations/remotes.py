@@ -97,8 +97,8 @@ REMOTES: Final = Chapter(
         Explanation(
             "ALLOWED_SIGNERS",
             1,
-            "The file of allowed signers cannot be used, or nothing says what kind of signature is wanted. The file cannot"
-            " be read, lists nobody, or holds something that is no fingerprint; or it is named without a kind.",
+            "The file of allowed signers cannot be used, or nothing says what kind of signature is wanted. The file"
+            " cannot be read, lists nobody, or holds something that is no fingerprint; or it is named without a kind.",
             "For ssh write lines of OpenSSH's ALLOWED SIGNERS, for gpg one full fingerprint a line. Add --verify.",
         ),
         Explanation(
