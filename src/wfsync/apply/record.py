@@ -7,7 +7,7 @@ if the apply is; `Recorder.failed` runs after a rollback, as best it can. `renew
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -50,6 +50,8 @@ class Recording:
     """False for `import`: what it writes is recorded, and whose a key is stays as it was."""
     holds: Mapping[str, str] = field(default_factory=dict)
     """For a rollback: keys that it holds, with the digests that their files have now."""
+    returned: Collection[str] = ()
+    """For a rollback: keys that were there before the apply that it undoes."""
     policy_of: Callable[[str], str] | None = None
     """For a rollback: key → fingerprint, as in `Managed.policy`; None: as the plan's policies say."""
 
@@ -102,7 +104,8 @@ class Recorder:
         """
         if not isinstance(error, CommitUnknown):
             code, words = _reason(error)
-            record_failure(conn, tenant, replace(self._row("failed", seconds), error_code=code, error=words))
+            row = replace(self._row("failed", seconds), error_code=code, error=words)
+            record_failure(conn, tenant, row, self.recording.keep)
 
     @property
     def is_due(self) -> bool:
@@ -122,7 +125,8 @@ class Recorder:
         equal = {item.key: item for item in self._equal(self.managed.by_key)}
         written = {change.key for change in self.plan.changes if change.action in ("create", "overwrite")}
         current = read_managed_keys(conn, tenant, equal.keys() | written | self.recording.holds.keys())
-        items = list(managed_written(self.plan.changes, ids, current, self.owner, self.recording.holds))
+        recording = self.recording
+        items = list(managed_written(self.plan.changes, ids, current, self.owner, recording.holds, recording.returned))
         items += [
             item
             for key, item in equal.items()

@@ -30,6 +30,25 @@ def place(cli: CommandLine, database: Databases, tmp_path: Path) -> Any:
     return at
 
 
+def test_failures_are_thinned_out_although_nothing_succeeds(place: Any) -> None:
+    work: Workplace = place("A", "ledger: {keep: {applies: 1, days: 1}}\n")
+    work.write(bundle("a"))
+    work.ok("apply")
+    work.rows("ALTER TABLE workflow_definitions ADD CONSTRAINT none_more CHECK (key <> 'b')")
+    work.write(bundle("b"))
+    work.fails(1, "apply")
+    work.fails(1, "apply")
+    assert work.rows("SELECT outcome FROM wfsync.applies ORDER BY at") == [
+        {"outcome": outcome} for outcome in ("applied", "failed", "failed")
+    ]
+    work.rows("UPDATE wfsync.applies SET at = at - interval '9 days'")
+    work.fails(1, "apply")
+    assert work.rows("SELECT outcome, at < now() - interval '1 day' AS old FROM wfsync.applies ORDER BY at") == [
+        {"outcome": "applied", "old": True},
+        {"outcome": "failed", "old": False},
+    ]
+
+
 def test_history_and_show_tell_who_did_what(place: Any) -> None:
     work: Workplace = place()
     empty = work.ok("history")

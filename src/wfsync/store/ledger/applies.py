@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -144,21 +144,28 @@ def _insert_plain(conn: Connection, tenant: Tenant | None, apply_id: str, change
         )
 
 
-def record_failure(conn: Connection, tenant: Tenant | None, row: AppliedRow) -> None:
+def record_failure(conn: Connection, tenant: Tenant | None, row: AppliedRow, keep: Retention) -> None:
     """Leave one row for an apply that failed, after its rollback; never raises for a database that will not take it.
 
     Uses ``conn``, or a new connection to the same target where that is gone: a transaction of its own in either case.
+    Then thins out: what fails for months must not fill the ledger until it succeeds.
     """
     with contextlib.suppress(psycopg.Error, DatabaseError, ConfigError):
         target = target_of(conn)
         if not conn.closed:
-            _record_failure(conn, tenant, row)
+            _record_failure(conn, tenant, row, keep)
         elif target is not None:
             with connect(target, lock_timeout=_PATIENCE) as other:
-                _record_failure(other, tenant, row)
+                _record_failure(other, tenant, row, keep)
 
 
-def _record_failure(conn: Connection, tenant: Tenant | None, row: AppliedRow) -> None:
+def _record_failure(conn: Connection, tenant: Tenant | None, row: AppliedRow, keep: Retention) -> None:
+    if _patiently(conn, lambda: conn.execute(_INSERT, _parameters(tenant, row))):
+        _patiently(conn, lambda: thin_out(conn, tenant, keep))
+
+
+def _patiently(conn: Connection, write: Callable[[], object]) -> bool:
+    """One transaction of its own that nobody waits long for; whether the ledger could be written at all."""
     conn.execute("BEGIN")
     try:
         limit = str(round(_PATIENCE * 1000))
@@ -167,11 +174,13 @@ def _record_failure(conn: Connection, tenant: Tenant | None, row: AppliedRow) ->
             " pg_catalog.set_config('lock_timeout', %s, true)",
             [limit, limit],
         )
-        if look(conn).is_writable:
-            conn.execute(_INSERT, _parameters(tenant, row))
+        is_writable = look(conn).is_writable
+        if is_writable:
+            write()
         conn.execute("COMMIT")
     finally:
         leave(conn)
+    return is_writable
 
 
 def thin_out(conn: Connection, tenant: Tenant | None, keep: Retention) -> None:
