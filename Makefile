@@ -7,6 +7,9 @@ PYTHON ?=
 WORKERS ?= 2
 # How many kills `make soak` makes; WFSYNC_SOAK_SEED repeats a run.
 CYCLES ?= 200
+# How many histories of how many steps `make soak-model` tries for each layout.
+EXAMPLES ?= 200
+STEPS ?= 40
 # Options for `make bench`.
 BENCH ?=
 export PYTHON
@@ -14,7 +17,7 @@ export PYTHON
 bin := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-run demo test lint fmt soak bench docs lock clean
+.PHONY: help install install-run demo test lint fmt soak soak-model bench docs lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +46,9 @@ fmt: install  ## format the code and mend what ruff can mend
 
 soak: install  ## kill -9 of `wfsync watch` at random points (CYCLES=200); nothing may be lost or half done
 	@WFSYNC_SOAK_CYCLES=$(CYCLES) $(bin)/python -m pytest -n 0 -q -s tests/integration/daemon/test_soak.py
+
+soak-model: install  ## random edits, applies, faults and rollbacks against a plain model (EXAMPLES=200 STEPS=40)
+	@WFSYNC_MODEL_EXAMPLES=$(EXAMPLES) WFSYNC_MODEL_STEPS=$(STEPS) $(bin)/python -m pytest -n 0 -q -s tests/integration/test_model.py
 
 bench: install  ## speed and memory beside the floor measured in the same run (BENCH="--help" for options)
 	@$(bin)/python tests/bench $(BENCH)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from model_flows import Digest, Flow
-from model_world import NOTHING, Ask, Change, Deed, Forecast, Held, Row, Stand, World, foresee, stand
+from model_world import NOTHING, Ask, Change, Deed, Forecast, Held, Row, Stand, Step, World, foresee, stand
 
 __all__ = ["Recorded", "Undoing", "carry_out", "foresee_apply", "foresee_import", "foresee_rollback"]
 
@@ -21,6 +22,8 @@ class Recorded:
     holds: Mapping[str, Digest] | None = None
     policies: Mapping[str, bool | None] | None = None
     """Of keys that a rollback writes, where it is not the source's."""
+    returned: frozenset[str] = frozenset()
+    """Keys that a rollback brings back and that nobody says we made."""
     former: Mapping[str, str] | None = None
     """Ids that a rollback gives back."""
 
@@ -107,8 +110,7 @@ def _manage(world: World, ahead: Forecast, as_: Recorded, ids: Mapping[str, str]
     for step in ahead.steps:
         base = world.managed.get(step.key)
         if step.action in ("create", "overwrite") and step.after is not None:
-            ours = base is not None and base.source == as_.source and base.workflow_id == step.workflow_id
-            origin = "created" if step.action == "create" else base.origin if base is not None and ours else "adopted"
+            origin = _origin(step, base if base is not None and base.source == as_.source else None, as_)
             managed[step.key] = Held(
                 as_.source, origin, ids[step.key], step.after, policy(step.key), holds.get(step.key)
             )
@@ -129,6 +131,12 @@ def _manage(world: World, ahead: Forecast, as_: Recorded, ids: Mapping[str, str]
         if step.action == "delete" and step.key not in holds:
             managed.pop(step.key, None)
     world.managed = managed
+
+
+def _origin(step: Step, ours: Held | None, as_: Recorded) -> Literal["created", "adopted"]:
+    if step.action == "create":
+        return "created" if step.key not in as_.returned or (ours and ours.origin == "created") else "adopted"
+    return ours.origin if ours is not None and ours.workflow_id == step.workflow_id else "adopted"
 
 
 @dataclass
@@ -170,9 +178,10 @@ def foresee_rollback(world: World, deed: Deed, ask: Ask) -> Undoing:
         known = item is not None and item.digest in (pasts[key].after, digests.get(key))
         policies[key] = item.policy if item is not None and known else None
     former = {c.key: c.before_id for c in pasts.values() if c.before_id is not None and c.before_id not in world.rows}
+    returned = frozenset(key for key, change in pasts.items() if change.action == "overwrite")
     if not manages:
         holds = {}
-    return Undoing(ahead, Recorded("rollback", deed.source, manages, holds, policies, former))
+    return Undoing(ahead, Recorded("rollback", deed.source, manages, holds, policies, returned, former))
 
 
 def _past_stand(world: World, change: Change, deed: Deed, manages: bool) -> Stand | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
@@ -41,6 +41,8 @@ class Machine(Edits):
     """Set ``site`` (fresh) before it runs."""
 
     make_site: Callable[[], tuple[Site, Callable[[], None]]]
+    can_move: ClassVar[bool] = True
+    """Whether something can happen between plan and apply."""
     seen: ClassVar[Counter[str]] = Counter()
     """How often commands ended in which way: a history in which nothing happens proves nothing."""
 
@@ -56,6 +58,7 @@ class Machine(Edits):
         self.hexes: dict[Digest, str] = {}
         self.pins: list[tuple[str, Ask, bytes, Forecast, bool, list[bool]]] = []
         self.notes = 0
+        self.made: dict[str, set[str]] = {source: set() for source in (*self.source.values(), "import")}
 
     def teardown(self) -> None:
         self._leave()
@@ -145,6 +148,10 @@ class Machine(Edits):
         self.seen.update(f"{as_.command}: {why}" for why in ahead.kept.values())
         self.seen[f"{as_.command}: {'applied' if ahead.steps else 'nothing'}"] += 1
         assert said.outcome is not None
+        dangling = self._dangling()
+        if as_.command == "apply":
+            gone = {step.workflow_id for step in ahead.steps if step.action == "delete"}
+            assert gone <= self.made[as_.source], "law 6: only what an apply of this source made is ever deleted"
         ids = {a.key: a.workflow_id for a in said.outcome.applied if a.action != "relinked"}
         for step in ahead.steps:
             if step.action == "create" or (step.action == "overwrite" and ask.overwrite == "replace"):
@@ -154,11 +161,31 @@ class Machine(Edits):
             elif step.action == "overwrite":
                 assert ids[step.key] == step.workflow_id
         carry_out(self.world, ahead, ask, as_, ids, said.outcome.apply_id)
+        self.made[as_.source].update(self._made(ahead, ask, as_, ids))
+        assert self._dangling() <= dangling, "calls of published versions lead somewhere"
+
+    def _made(self, ahead: Forecast, ask: Ask, as_: Recorded, ids: Mapping[str, str]) -> Iterator[str]:
+        """Rows that an apply of a source made, and those that it put in their place."""
+        source = as_.source
+        for step in ahead.steps:
+            is_ours = step.workflow_id in self.made[source] and ask.overwrite == "replace"
+            if (as_.command == "apply" and step.action == "create") or (step.action == "overwrite" and is_ours):
+                yield ids[step.key]
+
+    def _dangling(self) -> set[tuple[str, int, str]]:
+        """Calls of published versions that lead nowhere."""
+        return {
+            (row.key, number, self.world.name(body.callee))
+            for row in self.world.rows.values()
+            for number, body in row.flow.bodies()
+            if number is not None and body.callee is not None
+            if body.callee not in self.world.rows or body.version not in self.world.rows[body.callee].flow.versions
+        }
 
     @contextmanager
     def _fault(self, fault: Fault | None, ahead: Forecast) -> Any:
         """A fault between plan and apply; yields what to call, and the code that must come of it."""
-        if fault is None or ahead.exit_code or not ahead.steps:
+        if fault is None or ahead.exit_code or not ahead.steps or (fault == "moved" and not self.can_move):
             yield (lambda: None), None
         elif fault == "trap":
             self.site.sql("INSERT INTO trap VALUES (true) RETURNING 1")

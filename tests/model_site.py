@@ -42,9 +42,9 @@ from wfsync.state.live import Reading
 from wfsync.store.ledger.plans import PLAN_FILE
 from wfsync.wiring import Session, Workspace, open_session, open_workspace
 
-__all__ = ["Said", "Site", "begin", "open_database"]
+__all__ = ["SCHEMA", "Said", "Site", "begin", "empty", "open_database"]
 
-_SCHEMA: Final = jsonschema_rs.validator_for(
+SCHEMA: Final = jsonschema_rs.validator_for(
     json.loads((Path(__file__).parents[1] / "schemas" / "plan.v1.schema.json").read_text())
 )
 TRAPS: Final = (
@@ -199,7 +199,7 @@ class Site:
         wishes = Wishes(ask.prune, ask.on_drift)
         opened = nullcontext(self.session)
         with comparing(workspace, _selection(ask), options, lambda _: opened, wishes=wishes) as (_, planned):
-            _SCHEMA.validate(json.loads(plan_json(planned.plan)))
+            SCHEMA.validate(json.loads(plan_json(planned.plan)))
             yield workspace, planned
 
     def plan(self, name: str, ask: Ask, reading: Reading = "unproven") -> Said:
@@ -222,7 +222,7 @@ class Site:
         s = self.session
         options = ApplyOptions(Consent(ask.force, ask.allow_running), 0.2, recording=record)
         outcome = carry_out(s.conn, s.layout, s.tenant, planned, options)
-        _SCHEMA.validate(json.loads(outcome_json(outcome)))
+        SCHEMA.validate(json.loads(outcome_json(outcome)))
         return outcome
 
     def roll_back(self, reference: str, ask: Ask, between: Callable[[], None] = lambda: None) -> Said:
@@ -352,11 +352,15 @@ def _saying() -> Iterator[Said]:
         said.codes = frozenset({error.code, *(p.code for p in error.problems if p.is_error)})
 
 
+def empty(session: Session) -> None:
+    """Neither rows nor a ledger, as on the first day."""
+    for statement in ("DROP SCHEMA IF EXISTS wfsync CASCADE", "DELETE FROM workflow_definitions", "DELETE FROM trap"):
+        session.conn.execute(statement)
+
+
 def begin(database: Database, folder: Path, session: Session) -> Site:
     """A site without sources, rows and ledger."""
-    session.conn.execute("DROP SCHEMA IF EXISTS wfsync CASCADE")
-    session.conn.execute("DELETE FROM workflow_definitions")
-    session.conn.execute("DELETE FROM trap")
+    empty(session)
     return Site(database, folder, session)
 
 

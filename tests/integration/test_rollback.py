@@ -11,7 +11,7 @@ import pytest
 from command_line import CommandLine
 from corpus_edits import JsonObject
 from databases import FOREIGN_LAYOUTS, OTHER_TENANT, Databases, LayoutName
-from small_bundles import bundle, call, set_state
+from small_bundles import bundle, call, canonical, set_state
 from workplace import Row, Workplace
 
 _VOLATILE = frozenset({"created_at", "updated_at", "published_at", "version_id", "workflow_id", "xmin_", "ctid_"})
@@ -494,3 +494,19 @@ def test_undoing_an_import_manages_and_holds_nothing(place: Any) -> None:
     assert content(work) == before
     assert managed(work) == kept
     assert work.ok("plan", "--format", "json").json()["kept"] == []
+
+
+def test_what_was_not_ours_is_not_ours_when_it_comes_back(place: Any) -> None:
+    work = place()
+    (work.folder / "theirs.json").write_bytes(canonical(bundle("theirs", description="their own")))
+    work.ok("import", "theirs.json")
+    work.write(bundle("theirs"), bundle("ours"))
+    work.ok("apply", "--force")
+    assert managed(work)["theirs"]["origin"] == "adopted"
+    work.database.execute("DELETE FROM workflow_definitions WHERE key = 'theirs'")
+    work.ok("rollback", "last", "--select", "theirs", "--force")
+    assert content(work)["theirs"]["metadata"]["description"] == "their own"
+    assert managed(work)["theirs"]["origin"] == "adopted"
+    remove(work, "theirs")
+    work.ok("apply", "--prune", "--on-drift", "overwrite")
+    assert "theirs" in content(work)

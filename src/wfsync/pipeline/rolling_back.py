@@ -97,6 +97,7 @@ class Rollback:
             options=options,
             manages=manages,
             holds=holds(self.pasts, self.wanted, managed, source, left) if manages else {},
+            returned=frozenset(past.key for past in self.pasts if past.action == "overwrite"),
             policy_of=policy_of,
         )
 
