@@ -75,7 +75,7 @@ class Recorder:
         cls, plan: Plan, desired: DesiredState, live: LiveState, managed: ManagedState, recording: Recording
     ) -> Recorder:
         """For one apply, with an id of its own; ``managed`` is what the plan saw."""
-        owner = Owner(recording.source, recording.policy_of or _policy_of(desired.policies))
+        owner = Owner(recording.source, recording.policy_of or desired.policies.fingerprints())
         return cls(str(uuid.uuid4()), plan, desired, live, managed, owner, recording)
 
     def before(self, conn: Connection, layout: InstanceLayout, tenant: Tenant | None, ids: Mapping[str, str]) -> None:
@@ -176,14 +176,6 @@ class Recorder:
 def _kept_fields(policies: Policies) -> dict[str, list[str]]:
     """Which fields were not git's: without them nobody could tell later what the digests of this apply are about."""
     return {KEPT_FIELDS: sorted(policies.kept)} if policies.kept else {}
-
-
-def _policy_of(policies: Policies) -> Callable[[str], str]:
-    """`Policies.fingerprint`, made once where every key has the same."""
-    if policies.overlay:
-        return policies.fingerprint
-    fingerprint = policies.fingerprint("")
-    return lambda _key: fingerprint
 
 
 def _change_row(position: int, change: Change, ids: Mapping[str, str]) -> ChangeRow:

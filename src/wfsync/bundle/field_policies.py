@@ -7,7 +7,7 @@ both sides, so that nothing they hold can matter. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final
@@ -103,6 +103,13 @@ class Policies:
         """
         parts = ["wfsync policies 1", sorted(self.kept), self.overlay.of(key) if self.overlay else {}]
         return sha256(compact_bytes(parts)).hexdigest()
+
+    def fingerprints(self) -> Callable[[str], str]:
+        """`fingerprint`, made once for all keys where they have the same."""
+        if self.overlay:
+            return self.fingerprint
+        same = self.fingerprint("")
+        return lambda _key: same
 
 
 GIT_OWNS_ALL: Final = Policies()

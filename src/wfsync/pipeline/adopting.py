@@ -10,7 +10,6 @@ from wfsync.apply.adopting import Intent, manage
 from wfsync.apply.execute import ApplyOptions
 from wfsync.bundle.field_policies import Policies
 from wfsync.errors import InputError, Problem
-from wfsync.pipeline.belonging import fingerprints
 from wfsync.pipeline.standing import Item, Stock
 from wfsync.plan.managed import Managed
 from wfsync.plan.model import SourceRef, TargetRef
@@ -72,7 +71,7 @@ def adopt(
     """
     items = {item.key: item for item in stock.items}
     _require_both_sides(keys, items)
-    policy_of = fingerprints(policies)
+    policy_of = policies.fingerprints()
     taken: list[Taken] = []
     wanted: list[Managed] = []
     for key in sorted(set(keys)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -24,7 +24,7 @@ from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.mapping import to_workflow
 from wfsync.store.reader import stream
 
-__all__ = ["Belonging", "fingerprints", "measure", "stand", "with_renames", "without_kept"]
+__all__ = ["Belonging", "measure", "stand", "with_renames", "without_kept"]
 
 _MOST_RENAMES: Final = 1000
 """Created and missing workflows that are read to be compared with each other."""
@@ -55,7 +55,7 @@ def stand(
 
     Raises `ConfigError` (``NOTHING_SELECTED``) when there is no such key in files, and none that the source manages.
     """
-    owner = Owner(source, fingerprints(desired.policies))
+    owner = Owner(source, desired.policies.fingerprints())
     found = standings(
         {key: item.digest for key, item in desired.by_key.items()},
         live,
@@ -69,14 +69,6 @@ def stand(
     if not is_exact and not desired.by_key and desired.unselected and not any(key in about for key in belonging.ours):
         raise nothing_selected()
     return belonging
-
-
-def fingerprints(policies: Policies) -> Callable[[str], str]:
-    """`Policies.fingerprint`, made once for all keys where they have one."""
-    if policies.overlay:
-        return policies.fingerprint
-    same = policies.fingerprint("")
-    return lambda _key: same
 
 
 def without_kept(desired: DesiredState, decision: Decision) -> DesiredState:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from wfsync.errors import Problem
-from wfsync.pipeline.belonging import fingerprints
 from wfsync.pipeline.planning import PlanOptions, source_of
 from wfsync.plan.managed import Managed, ManagedState
 from wfsync.plan.model import SourceRef, TargetRef
@@ -85,7 +84,7 @@ def take_stock(
     """Compare files, rows and what is managed in one read-only snapshot.
 
     Arguments as for `wfsync.pipeline.planning.make_plan`; ``options.source`` is needed, ``wanted`` gives all files.
-    Raises what it raises, `ConfigError` (``NOTHING_SELECTED``) when no key on either side is meant, `DatabaseError`.
+    Raises what it raises, `ConfigError` (``NOTHING_SELECTED``) when globs mean no key on either side, `DatabaseError`.
     """
     layout.require_readable()
     about = options.about if isinstance(options.about, Selection) else Selection(keys=frozenset(options.about))
@@ -99,11 +98,11 @@ def take_stock(
         {key: item.digest for key, item in desired.by_key.items()},
         rows.state,
         managed,
-        Owner(options.source or "", fingerprints(options.policies)),
+        Owner(options.source or "", options.policies.fingerprints()),
         elsewhere={item.key for item in desired.unselected},
         chosen=about.__contains__,
     )
-    if not found and desired.unselected:
+    if not found and desired.unselected and about.keys is None:  # who names keys is told what each of them lacks
         raise nothing_selected()
     warnings = (*desired.notes, *rows.notes, *_ambiguous(desired, rows.state))
     items = tuple(_item(its, desired, rows.state, managed) for its in found.values())

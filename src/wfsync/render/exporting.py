@@ -36,6 +36,7 @@ def export_text(report: ExportReport, *, check: bool = False, verbose: int = 0, 
     created, updated, equal = report.count("created"), report.count("updated"), report.count("unchanged")
     lines.append(
         f"Export: {created + updated} {verb} ({created} new, {updated} changed), "
-        f"{equal} unchanged, {report.count('kept', 'overlaid')} left alone, {report.count('no_row')} not in the database."
+        f"{equal} unchanged, {report.count('kept', 'overlaid')} left alone, "
+        f"{report.count('no_row')} not in the database."
     )
     return "\n".join(lines) + "\n"
