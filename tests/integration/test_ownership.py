@@ -477,7 +477,7 @@ def test_every_state(place: Any, layout: LayoutName) -> None:
     assert "! database  changed in the database  changed in the database (the row was last updated by 33333333-" in text
     assert text.endswith(
         "Status: 1 in sync, 1 changed in git, 1 changed in the database, 1 changed in both, 1 only in git, 1 gone from"
-        " the database, 1 gone from git, 1 only in the database, 1 differs, not managed, 1 held.\n"
+        " the database, 1 gone from git, 1 only in the database, 1 differs, not ours, 1 held.\n"
     )
     assert work.everything() == rows
     # what is held is left alone, and said so, until its file is another one
@@ -574,6 +574,8 @@ def test_adopt_wants_file_and_row_and_says_all_that_is_missing(place: Any) -> No
     ]
     assert "adopted  both" not in work.ok("adopt", "both").stdout
     work.fails(64, "adopt")
+    alone = work.fails(1, "adopt", "none")
+    assert "WORKFLOW_NOT_FOUND: none: neither a file nor a single row has this key" in alone.stderr
 
 
 def test_what_another_source_manages_and_lost_can_be_adopted(place: Any) -> None:

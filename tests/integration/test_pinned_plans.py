@@ -211,6 +211,19 @@ def test_consent_is_still_asked_for(work: Workplace) -> None:
     work.ok("apply", FILE, "--force")
 
 
+def test_a_refused_plan_file_names_no_option_that_it_does_not_take(work: Workplace) -> None:
+    pinned(work)
+    assert "the rest needs a plan with --select or --exclude" in work.fails(3, "apply", FILE).stderr
+
+
+def test_a_row_that_bears_no_mark_of_the_change_is_not_said_to_be_of_its_last_update(work: Workplace) -> None:
+    """`updated_at` of long before the plan tells neither when nor who moved it."""
+    execute("UPDATE workflow_definitions SET updated_at = '2020-01-01' WHERE key = 'callee'")(work)
+    pinned(work)
+    execute("UPDATE workflow_definitions SET description = 'mine' WHERE key = 'callee'")(work)
+    assert stale(work)["callee"] == "was changed meanwhile"
+
+
 def test_running_workflows_need_consent_that_the_file_does_not_give(work: Workplace) -> None:
     pinned(work)
     work.add_run(work.ids()["callee"], "RUNNING")

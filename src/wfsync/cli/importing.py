@@ -86,7 +86,7 @@ def import_(
         keep_plan(planned.plan)
         if workspace is None or workspace.config.registry is None:
             app.note_unchecked_dependencies()
-        require_consent(planned.plan)
+        require_consent(planned.plan, part=None)
         options = app.apply_options(consent, recording(app, workspace, command="import", manages=False))
         outcome = carry_out(session.conn, session.layout, session.tenant, planned, options)
     show_outcome(app, outcome, form, outputs)

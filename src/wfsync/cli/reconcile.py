@@ -232,7 +232,10 @@ def apply(
     else:
         making = _planned(app, request, consent, write=True)
     with making as (session, workspace, planned):
-        require_consent(planned.plan, expect_digest)
+        if file is None:
+            require_consent(planned.plan, expect_digest)
+        else:
+            require_consent(planned.plan, expect_digest, part="the rest needs a plan with --select or --exclude")
         record = recording(app, workspace, command="apply")
         options = app.apply_options(consent, record if file is None else file.noted(record))
         outcome = carry_out(session.conn, session.layout, session.tenant, planned, options)

@@ -17,11 +17,12 @@ from wfsync.store.ledger.schema import ensure
 
 __all__ = ["carry_out", "require_consent"]
 
+_PART = "the rest can be applied with --select or --exclude"
 _CONFLICTS = ("WORKFLOW_KEY_CONFLICT", "AMBIGUOUS_KEY", "DRIFT")
 
 
-def require_consent(plan: Plan, expected_digest: str | None = None) -> None:
-    """Raise with every reason at once when ``plan`` may not be applied.
+def require_consent(plan: Plan, expected_digest: str | None = None, *, part: str | None = _PART) -> None:
+    """Raise with every reason at once when ``plan`` may not be applied; ``part`` says how the rest can be.
 
     `Conflict` for keys that exist without force (``WORKFLOW_KEY_CONFLICT``), ambiguous keys, what somebody changed in
     the database (``DRIFT``), and a plan that is not the expected one (``STALE_PLAN``); `Refused` when only brakes and
@@ -42,7 +43,7 @@ def require_consent(plan: Plan, expected_digest: str | None = None) -> None:
     count = len({b.key for b in plan.blocks if b.key is not None})
     subject = f"{count} workflow{'s' * (count != 1)}" if count else "so many workflows"
     message = f"nothing was written: {subject} may not be changed like this"
-    hint = "every reason is listed above; the rest can be applied with --select or --exclude"
+    hint = "every reason is listed above" if part is None else f"every reason is listed above; {part}"
     if conflict is not None:
         raise Conflict(message, code=conflict, hint=hint, problems=problems)
     raise Refused(message, code=plan.blocks[0].code, hint=hint, problems=problems)

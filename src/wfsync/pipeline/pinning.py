@@ -128,7 +128,8 @@ def require_unmoved(opened: Opened, setting: Setting, planned: Planned) -> None:
     changed = _changed_settings(opened, setting)
     if any(problem.details["moved"] == "policy" for problem in changed):
         raise _stale(opened, changed)  # under other policies no digest can be compared
-    now = Now(planned.plan.changes, planned.plan.kept, planned.desired.by_key, planned.live, opened.seal)
+    plan = planned.plan
+    now = Now(plan.changes, plan.kept, planned.desired.by_key, planned.live, opened.seal, opened.plan.made_at)
     problems = [*changed, *moved(opened.plan, now)]
     if problems:
         raise _stale(opened, problems, applied=was_applied(opened.plan, now))

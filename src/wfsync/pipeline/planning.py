@@ -21,7 +21,7 @@ from wfsync.plan.state import LiveState
 from wfsync.state.desired import DesiredState, Selection, missing_dependencies, raise_if_wrong
 from wfsync.state.evidence import Proof
 from wfsync.state.live import Reading, Rows, portable, read_live
-from wfsync.state.managed import read_managed
+from wfsync.state.managed import read_managed, unreadable
 from wfsync.state.progress import Track, untracked
 from wfsync.state.recognise import Recogniser
 from wfsync.store.connection import Connection, snapshot
@@ -114,6 +114,8 @@ def make_plan(
         decision = decide(desired.by_key, rows.state, options.overwrite, known.key_of, whose)
         desired = without_kept(desired, decision)
         problems = (*_unheld_warning(unheld), *_check(desired, rows, known, decision))
+        if options.source is not None and not managed.exists and (blind := unreadable(conn)) is not None:
+            problems = (*problems, blind)
         changes, notes = _with_consequences(conn, layout, tenant, decision.changes, rows.state, options.overwrite)
         if options.details:
             changes, more = _with_paths(conn, layout, tenant, changes, desired, rows.state, known)

@@ -20,6 +20,8 @@ from wfsync.plan.state import Live, LiveState
 
 __all__ = ["Now", "moved", "was_applied"]
 
+_SECONDS: Final = len("2026-01-01T00:00:00")
+
 _VERBS: Final = {"create": "created", "overwrite": "overwritten", "relink": "relinked", "delete": "deleted"}
 
 
@@ -34,6 +36,8 @@ class Now:
     """By key, with final digests."""
     live: LiveState
     seal: Seal
+    since: str = ""
+    """When the plan was made; what a row says of an earlier update tells nothing of what moved."""
 
     def is_wanted(self, pinned: PinnedChange) -> bool:
         """Whether the row is already what the plan wants to make of it."""
@@ -152,7 +156,7 @@ def _of_row(planned: PinnedChange, now: Now, gone: Mapping[str, str]) -> Iterato
     elif planned.action == "create":
         if row is not None:
             as_wanted = ", and is already what the plan makes of it" if now.is_wanted(planned) else ""
-            yield _by(row, f"was created meanwhile (workflow_id {row.workflow_id})", as_wanted)
+            yield _by(row, now, f"was created meanwhile (workflow_id {row.workflow_id})", as_wanted)
     elif row is None:
         other = now.live.keys_by_id.get(planned.workflow_id or "")
         what = "was deleted meanwhile" if other is None else f"has another key meanwhile: {other}"
@@ -164,9 +168,9 @@ def _of_row(planned: PinnedChange, now: Now, gone: Mapping[str, str]) -> Iterato
             if lost:  # its own row may be as it was: digests name callees by key
                 yield _stale(row.key, "row", f"calls {', '.join(gone[target] for target in lost)}, which moved")
             else:
-                yield _by(row, "was changed meanwhile", as_wanted)
+                yield _by(row, now, "was changed meanwhile", as_wanted)
         elif row.workflow_id != planned.workflow_id:
-            yield _by(row, f"was deleted and created again meanwhile (workflow_id {row.workflow_id})", as_wanted)
+            yield _by(row, now, f"was deleted and created again meanwhile (workflow_id {row.workflow_id})", as_wanted)
 
 
 def _row(planned: PinnedChange, live: LiveState) -> Live | None:
@@ -176,10 +180,13 @@ def _row(planned: PinnedChange, live: LiveState) -> Live | None:
     return next((row for row in live.rows() if row.workflow_id == planned.workflow_id), live.by_key.get(planned.key))
 
 
-def _by(row: Live, what: str, end: str) -> Problem:
-    who = f" by {row.updated_by}" if row.updated_by else ""
-    when = f" at {row.updated_at}" if row.updated_at else ""
-    details = {"updated_by": row.updated_by, "updated_at": row.updated_at, "workflow_id": row.workflow_id}
+def _by(row: Live, now: Now, what: str, end: str) -> Problem:
+    """Who and when, where the row was marked since: not everybody who changes a row says so in it."""
+    marked = row.updated_at is not None and row.updated_at[:_SECONDS] >= now.since[:_SECONDS]
+    at, by = (row.updated_at, row.updated_by) if marked else (None, None)
+    who = f" by {by}" if by else ""
+    when = f" at {at}" if at else ""
+    details = {"updated_by": by, "updated_at": at, "workflow_id": row.workflow_id}
     return _stale(row.key, "row", f"{what}{who}{when}{end}", **details)
 
 

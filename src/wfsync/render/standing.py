@@ -26,7 +26,7 @@ _WORDS: Final[dict[State, tuple[str, Style, str]]] = {
     "database_deleted": ("+", "red", "gone from the database"),
     "database_only_managed": ("-", "yellow", "gone from git"),
     "database_only_unmanaged": ("=", "dim", "only in the database"),
-    "unmanaged_differs": ("~", "yellow", "differs, not managed"),
+    "unmanaged_differs": ("~", "yellow", "differs, not ours"),
     "held": ("=", "cyan", "held"),
 }
 _QUIET: Final[frozenset[State]] = frozenset(("in_sync", "database_only_unmanaged"))
@@ -137,7 +137,7 @@ def managing_text(managing: Managing) -> str:
 def _became(taken: Taken) -> str:
     match taken.action:
         case "released":
-            return "released; the next apply makes it what its file says"
+            return "released; the next apply makes it what git says (without a file: --prune may delete it)"
         case "unchanged":
             return "is managed from here already"
         case "adopted":

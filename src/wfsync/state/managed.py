@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from wfsync.errors import Problem
 from wfsync.plan.managed import Managed, ManagedState
 from wfsync.store.connection import Connection
 from wfsync.store.layout import Tenant
 from wfsync.store.ledger import managed as rows
+from wfsync.store.ledger.access import look
 
-__all__ = ["read_managed", "read_managed_keys", "write_managed"]
+__all__ = ["read_managed", "read_managed_keys", "unreadable", "write_managed"]
 
 
 def read_managed(conn: Connection, tenant: Tenant | None) -> ManagedState:
@@ -21,6 +23,11 @@ def read_managed(conn: Connection, tenant: Tenant | None) -> ManagedState:
     if found is None:
         return ManagedState()
     return ManagedState({row[0]: Managed(*row) for row in found}, exists=True)  # type: ignore[arg-type]  # checked there
+
+
+def unreadable(conn: Connection) -> Problem | None:
+    """The warning where `read_managed` found nothing because this role may not read what there is."""
+    return look(conn).unreadable()
 
 
 def read_managed_keys(conn: Connection, tenant: Tenant | None, keys: Collection[str]) -> dict[str, Managed]:

@@ -206,6 +206,38 @@ def test_an_apply_without_the_right_works_and_says_what_to_grant(place: Any) -> 
     assert json.loads(as_writer("apply", "--force", "--format", "json").stdout)["outcome"]["apply_id"]
 
 
+def test_a_plan_without_the_right_to_read_the_ledger_says_what_it_cannot_know(place: Any) -> None:
+    work: Workplace = place("A")
+    work.write(bundle("a"))
+    work.ok("apply")
+    work.rows(
+        "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'onlooker') THEN"
+        " CREATE ROLE onlooker LOGIN; END IF; END $$;"
+        " GRANT SELECT ON ALL TABLES IN SCHEMA public TO onlooker"
+    )
+    conninfo = f"{work.database.conninfo} user=onlooker"
+    (warning,) = work.cli("--database", conninfo, "plan", "--format", "json", cwd=work.folder).json()["warnings"]
+    assert warning["code"] == "LEDGER_UNAVAILABLE"
+    assert "the user onlooker may not read the ledger" in warning["message"]
+    work.rows(warning["hint"].partition(": ")[2])
+    assert "LEDGER" not in work.cli("--database", conninfo, "plan", cwd=work.folder).stdout
+
+
+def test_a_damaged_ledger_is_not_taken_for_a_missing_right(place: Any) -> None:
+    work: Workplace = place("A")
+    work.write(bundle("a"))
+    work.ok("apply")
+    work.rows("DROP TABLE wfsync.managed")
+    assert "Ledger: damaged: no table managed" in work.ok("db", "status").stdout
+    for command in ("plan", "apply"):
+        shown = work.ok(command).stdout
+        assert "the ledger in this database is damaged, wfsync.managed is missing" in shown
+        assert "GRANT" not in shown
+    work.rows("DROP SCHEMA wfsync CASCADE")
+    assert "LEDGER" not in work.ok("apply").stdout
+    assert work.ok("status").stdout.endswith("Status: 1 in sync.\n")
+
+
 def test_plan_and_export_create_nothing(place: Any) -> None:
     work: Workplace = place("A")
     work.write(bundle("a"))

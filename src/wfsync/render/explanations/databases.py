@@ -184,9 +184,10 @@ DATABASES: Final = Chapter(
         Explanation(
             "LEDGER_UNAVAILABLE",
             0,
-            "The ledger cannot be written: this role may neither create it nor use it as it is. What was asked for is"
-            " done all the same, but it is not recorded, cannot be rolled back, and later changes in the database"
-            " cannot be told from those in git.",
+            "The ledger cannot be used: this role may neither create it nor use it as it is, or a table of it is gone."
+            " What was asked for is done all the same, but it is not recorded, cannot be rolled back, and later changes"
+            " in the database cannot be told from those in git. A plan that could not read it does not know what is"
+            " managed: an apply by a role that may can refuse it, or have more to delete.",
             "Let the owner of the database run the statements that the hint names; docs/ledger.md explains them.",
         ),
         Explanation(

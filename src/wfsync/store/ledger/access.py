@@ -64,6 +64,11 @@ class Access:
         return self._has(_WRITING)
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        """Tables that the ledger has lost: no right would help."""
+        return tuple(name for name in _TABLES if name not in self.rights) if self.exists else ()
+
+    @property
     def newer(self) -> tuple[str, ...]:
         """Migrations that this wfsync does not know."""
         return tuple(name for name in self.migrations if name not in known_migrations())
@@ -97,6 +102,12 @@ class Access:
 
     def unavailable(self) -> Problem | None:
         """The warning for an apply that cannot write the ledger, with what to grant; None if it can."""
+        lost = (
+            "the apply is not recorded, cannot be rolled back, and changes that somebody makes in the database will not"
+            " be told from those in git"
+        )
+        if self.missing:
+            return self._damaged(lost)
         grant = self._grant()
         if grant is None:
             return None
@@ -105,10 +116,40 @@ class Access:
         return Problem(
             code="LEDGER_UNAVAILABLE",
             severity="warning",
-            message=f"the user {user} may not {what} in this database: the apply is not recorded, cannot be rolled"
-            " back, and changes that somebody makes in the database will not be told from those in git",
+            message=f"the user {user} may not {what} in this database: {lost}",
             hint=f"Let the owner of the database run: {grant}",
             details={"grant": grant},
+        )
+
+    def unreadable(self) -> Problem | None:
+        """The warning for a plan made without the ledger that is there; None where it was read, or there is none."""
+        if not self.exists or self.is_readable:
+            return None
+        unknown = (
+            "which workflows are managed is not known: neither what somebody changed in the database, nor what another"
+            " source manages, nor what --prune would delete"
+        )
+        if self.missing:
+            return self._damaged(unknown)
+        user = as_identifier(self.user)
+        grant = f"GRANT USAGE ON SCHEMA {SCHEMA} TO {user}; GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO {user};"
+        return Problem(
+            code="LEDGER_UNAVAILABLE",
+            severity="warning",
+            message=f"the user {user} may not read the ledger in this database: {unknown}",
+            hint=f"Let the owner of the database run: {grant}",
+            details={"grant": grant},
+        )
+
+    def _damaged(self, consequence: str) -> Problem:
+        names = ", ".join(f"{SCHEMA}.{name}" for name in self.missing)
+        return Problem(
+            code="LEDGER_UNAVAILABLE",
+            severity="warning",
+            message=f"the ledger in this database is damaged, {names} is missing: {consequence}",
+            hint=f"Restore the schema {SCHEMA} from a backup; or DROP SCHEMA {SCHEMA} CASCADE: the next apply begins a"
+            " new ledger, which knows nothing of what the old one knew.",
+            details={"missing": list(self.missing)},
         )
 
     def _grant(self) -> str | None:

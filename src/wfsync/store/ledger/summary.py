@@ -48,6 +48,8 @@ def _state(access: Access) -> str:
         return "none" if access.unavailable() is None else f"none, and {access.user} may not create it"
     if access.newer:
         return "made by a newer wfsync"
+    if access.missing:
+        return f"damaged: no table {', '.join(access.missing)}"
     if not access.is_readable:
         return f"closed to {access.user}"
     if not access.is_writable:
