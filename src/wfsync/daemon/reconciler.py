@@ -158,8 +158,8 @@ class Reconciler:
         return "applied" if outcome.applied else "in_sync"
 
     def _refuse_rewind(self, workspace: Workspace, session: Session, facts: _Facts) -> None:
-        if facts.commit is None or facts.commit == self._last:
-            return
+        if facts.commit is None or (facts.commit == self._last and (facts.plan is None or not facts.plan.changes)):
+            return  # what we synced ourselves, and nobody has applied a newer one: nothing differs
         base = last_applied(session, workspace.identity) or self._last
         note = check_rewind(workspace, facts.commit, base, allowed=self._setup.allow_rewind)
         facts.notes += () if note is None else (note,)

@@ -245,6 +245,25 @@ def test_an_older_or_diverged_commit_needs_consent(place: Make) -> None:
     assert here.once("--force").code == 0
 
 
+def test_what_somebody_else_applied_meanwhile_is_not_gone_back_from(place: Make) -> None:
+    """The service's own commit is the older one by then, although it was synced by this very process."""
+    here = place()
+    first = here.push(bundle("a", description="one"))
+    watch = here.watch("--force")
+    assert watch.status("applied")["commit"] == first
+    here.write(bundle("a", description="two"))
+    here.work.commit()  # not pushed: CI has it, and the service's remote lags behind
+    tenant = ["--tenant", here.database.tenant] if here.database.tenant else []
+    done = here.cli("--database", here.database.conninfo, *tenant, "apply", "--force", cwd=here.work.path)
+    assert done.code == 0, done.output
+    refused = watch.code("REWIND")
+    assert (refused["status"], refused["commit"]) == ("refused", first)
+    assert here.names() == {"a": "two"}
+    here.work.git("push", "-q", "origin", "main")
+    assert watch.next(lambda s: s["status"] == "in_sync", "it has caught up")["commit"] == here.work.head()
+    assert watch.end() == 143
+
+
 def test_applies_of_the_service_are_in_the_ledger(place: Make) -> None:
     here = place()
     commits = [here.push(bundle("a", description="one"))]
