@@ -169,7 +169,8 @@ class Machine(Edits):
         source = as_.source
         for step in ahead.steps:
             is_ours = step.workflow_id in self.made[source] and ask.overwrite == "replace"
-            if (as_.command == "apply" and step.action == "create") or (step.action == "overwrite" and is_ours):
+            is_new = step.action == "create" and as_.manages and step.key not in as_.returned
+            if is_new or (step.action == "overwrite" and is_ours):
                 yield ids[step.key]
 
     def _dangling(self) -> set[tuple[str, int, str]]:

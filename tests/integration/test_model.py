@@ -24,7 +24,7 @@ from model_site import Site, begin, empty, open_database
 from servers import Server
 from wfsync.wiring import Session
 
-EXAMPLES: Final = int(os.environ.get("WFSYNC_MODEL_EXAMPLES", "8"))
+EXAMPLES: Final = int(os.environ.get("WFSYNC_MODEL_EXAMPLES", "15"))
 STEPS: Final = int(os.environ.get("WFSYNC_MODEL_STEPS", "20"))
 LAYOUTS: Final[tuple[LayoutName, ...]] = ("wfsync", "A½", "B")
 
