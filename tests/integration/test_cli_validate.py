@@ -322,4 +322,4 @@ def test_help_has_an_example(cli: CommandLine) -> None:
     text = cli("validate", "--help").stdout
     assert "Example:" in text
     assert "--rev REV" in text
-    assert "[text|json|github]" in text
+    assert "[text|json|github|junit]" in text

@@ -13,6 +13,7 @@ from wfsync.errors import DatabaseError, LockTimeout
 from wfsync.store import migrate
 from wfsync.store.connection import connect, lock_key
 from wfsync.store.layout import detect
+from wfsync.store.ledger.schema import ensure
 from wfsync.store.migrate import Migration, migrations, pending, upgrade
 from wfsync.store.target import Target
 
@@ -317,3 +318,16 @@ class TestPlace:
         with empty.connect() as conn:
             defaults = conn.execute("SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef").fetchall()
         assert not [text for (text,) in defaults if "trap" in text]
+
+
+def test_the_schema_of_the_ledger_is_no_place_for_tables(database: Databases) -> None:
+    """The path of a role begins with the schema of its name, and this role is called as the ledger is."""
+    empty = database("empty")
+    with connect(empty.target) as conn:
+        ensure(conn, 10)
+        row = conn.execute("SELECT current_schema()::text").fetchone()
+        assert row == ("wfsync",)
+        upgrade(conn)
+        definitions = detect(conn).definitions
+    assert definitions is not None
+    assert definitions.schema == "public"

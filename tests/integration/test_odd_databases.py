@@ -435,7 +435,7 @@ def test_a_trigger_that_swallows_published_versions_is_noticed(place: Place, eve
     assert work.everything() == before
 
 
-PINS = "CREATE TABLE pins (w uuid, v integer, FOREIGN KEY (w, v) REFERENCES workflow_definition_versions"
+PINS = "CREATE TABLE public.pins (w uuid, v integer, FOREIGN KEY (w, v) REFERENCES workflow_definition_versions"
 
 
 def test_what_an_update_takes_with_the_versions_it_deletes_is_shown(place: Place) -> None:

@@ -199,7 +199,7 @@ def test_a_row_that_no_file_can_hold_is_reported_and_can_be_overwritten(place: A
     assert "error INVALID_ROW: broken:" in work.fails(1, "export", "broken", "--out", "asked").stderr
     work.fails(3, "apply")
     assert work.everything() == rows
-    work.ok("apply", "--force", "--overwrite", "update")
+    work.ok("apply", "--force", "--on-drift", "overwrite", "--overwrite", "update")
     work.ok("plan", "--detailed-exitcode")
 
 
@@ -282,7 +282,7 @@ def test_rows_may_be_hidden_from_a_role(place: Any) -> None:
         rows = work.everything()
         plan = run("plan", "--format", "json").json()
         assert [(block["code"], block["key"]) for block in plan["blocks"]] == [("ROW_SECURITY", "hidden")]
-        assert [w["code"] for w in plan["warnings"]] == ["ROW_SECURITY"]
+        assert [w["code"] for w in plan["warnings"]] == ["ROW_SECURITY", "LEDGER_UNAVAILABLE"]
         refused = run("apply")
         assert refused.code == 4, refused.output
         assert work.everything() == rows

@@ -124,14 +124,18 @@ def _create(conn: Connection) -> tuple[str, ...]:
 
 
 def _creatable_schema(conn: Connection) -> str:
-    """The schema to create the tables in, the first of the ``search_path``; `DatabaseError` if that cannot be."""
+    """The schema to create the tables in, the first of the ``search_path``; `DatabaseError` if that cannot be.
+
+    Never the ledger's: to a role of the name ``wfsync`` that is the first, because its path begins with ``"$user"``.
+    """
     target = target_of(conn)
     row = conn.execute(
         "SELECT n.nspname, pg_catalog.has_schema_privilege(n.oid, 'CREATE'),"
         " ARRAY(SELECT c.relname::pg_catalog.text FROM pg_catalog.pg_class c"
         "       WHERE c.relnamespace = n.oid AND c.relname ~ '^(workflow_(definition|run|action_inv)|wfsync_migr)'"
         "         AND c.relkind = ANY ('{r,p,v,m,f}') ORDER BY 1)"
-        " FROM pg_catalog.pg_namespace n WHERE n.nspname = pg_catalog.current_schema()"
+        " FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY s (name, place)"
+        " JOIN pg_catalog.pg_namespace n ON n.nspname = s.name WHERE s.name <> 'wfsync' ORDER BY s.place LIMIT 1"
     ).fetchone()
     if row is None:
         raise DatabaseError(
