@@ -24,14 +24,15 @@ def recording(app: App, workspace: Workspace | None, *, command: str, manages: b
     Of its options, those that were given (on the command line) are recorded. Raises `ConfigError` for an empty --actor.
     """
     from wfsync.apply.record import Recording
+    from wfsync.plan.limits import Limit
     from wfsync.store.ledger.values import Retention
 
     context = click.get_current_context()
     given = {
-        name: list(value) if isinstance(value, tuple) else value
+        name: list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Limit) else value
         for name, value in context.params.items()
         if name not in _ELSEWHERE
-        and isinstance(value, str | int | float | bool | tuple)
+        and isinstance(value, str | int | float | bool | tuple | Limit)
         and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
     }
     if app.env is not None:

@@ -58,7 +58,7 @@ def test_history_and_show_tell_who_did_what(place: Any) -> None:
     work.write(bundle("a", [set_state("OLD")], versions=(1,)), bundle("b"))
     work.ok("--actor", "alice\x1b[31m", "apply")
     work.write(bundle("a", [set_state("NEW")], versions=(1,)))
-    work.ok("apply", "--force", "--select", "a")
+    work.ok("apply", "--force", "--select", "a", "--max-changes", "50%")
     work.rows("ALTER TABLE workflow_definitions ADD CONSTRAINT none_more CHECK (key <> 'c')")
     work.write(bundle("c"))
     work.fails(1, "apply")
@@ -76,7 +76,8 @@ def test_history_and_show_tell_who_did_what(place: Any) -> None:
     assert found["format_version"] == "1.0"
     failed, second, first = found["applies"]
     assert (failed["outcome"], failed["error_code"]) == ("failed", "CONSTRAINT_VIOLATION")
-    assert second["options"] | {"force": True, "overwrite": "replace", "select": ["a"]} == second["options"]
+    said = {"force": True, "overwrite": "replace", "select": ["a"], "max_changes": "50%"}
+    assert second["options"] | said == second["options"]
     assert second["at"] > first["at"]
     shown = work.ok("show", "last", "--format", "json").json()
     assert shown["apply"] == second
