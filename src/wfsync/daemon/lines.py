@@ -49,7 +49,7 @@ def _parts(report: Report, pause: float) -> Iterator[str]:
         yield ", ".join(counts)
     facts = [f"commit {report.commit[:12]}"] if report.commit else []
     facts += [f"{report.seconds:.2f} s", f"by {report.reason}"]
-    facts += [f"next in {pause:.0f} s"] if report.error is not None else []
+    facts += [f"next in {pause:.0f} s"] if report.error is not None and pause else []
     yield ", ".join(facts)
 
 

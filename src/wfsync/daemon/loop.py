@@ -17,7 +17,7 @@ class Observer(Protocol):
     """Is told of every sync."""
 
     def __call__(self, report: Report, pause: float, failures: int) -> None:
-        """``pause`` is how long the loop will sleep, ``failures`` how many syncs in a row failed in passing."""
+        """``pause`` is how long the loop will sleep (0: none follows), ``failures`` how many in a row were transient."""
         ...
 
 
@@ -40,7 +40,7 @@ class Loop:
         while True:
             report = self.sync(reason)
             failures = failures + 1 if report.is_transient else 0
-            pause = self.pace.pause(report, failures, self.chance())
+            pause = 0.0 if once else self.pace.pause(report, failures, self.chance())
             self.observe(report, pause, failures)
             if once or self.stop():
                 return report
