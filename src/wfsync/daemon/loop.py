@@ -17,7 +17,7 @@ class Observer(Protocol):
     """Is told of every sync."""
 
     def __call__(self, report: Report, pause: float, failures: int) -> None:
-        """``pause`` is how long the loop will sleep (0: none follows), ``failures`` how many transient ones in a row."""
+        """``pause`` is how long the loop will sleep (0: none follows), ``failures`` transient ones in a row."""
         ...
 
 
