@@ -510,3 +510,19 @@ def test_what_was_not_ours_is_not_ours_when_it_comes_back(place: Any) -> None:
     remove(work, "theirs")
     work.ok("apply", "--prune", "--on-drift", "overwrite")
     assert "theirs" in content(work)
+
+
+def test_a_row_in_the_place_of_ours_is_never_deleted(place: Any) -> None:
+    """Law 6: consent to lose changes is no consent to delete what somebody else made."""
+    work = place()
+    work.write(bundle("a"))
+    work.ok("apply")
+    created = work.rows("SELECT apply_id::text AS id FROM wfsync.applies")[0]["id"]
+    work.rows("CREATE TABLE kept AS SELECT * FROM workflow_definitions")
+    work.rows("DELETE FROM workflow_definitions")
+    work.rows("UPDATE kept SET workflow_id = gen_random_uuid(), name = 'theirs'")
+    work.rows("INSERT INTO workflow_definitions SELECT * FROM kept")
+    before = work.everything()
+    said = work.ok("rollback", created, "--force", "--on-drift", "overwrite")
+    assert "warning ROW_NOT_OURS: a: that apply created it" in said.stdout
+    assert work.everything() == before

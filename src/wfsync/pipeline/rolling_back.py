@@ -218,9 +218,22 @@ def _in_its_words(planned: Planned, row: AppliedRow, pasts: Mapping[str, Past], 
     kept = tuple(worded_kept(item, pasts.get(item.key)) for item in plan.kept)
     left = {item.key for item in kept}
     gone = sorted(past.key for past in pasts.values() if past.row_was_lost and past.key not in left)
-    warnings = (*plan.warnings, *([_gone(gone)] if gone else ()))
+    touched = left.union(change.key for change in changes)
+    others = [p.key for p in pasts.values() if p.action == "create" and p.key in planned.live.by_key.keys() - touched]
+    warnings = (*plan.warnings, *([_gone(gone)] if gone else ()), *map(_not_ours, sorted(others)))
     source = SourceRef(root=f"the rows before {row.command} {row.id}", directory="")
     return replace(plan, source=source, changes=changes, blocks=blocks, kept=kept, warnings=warnings, prune=False)
+
+
+def _not_ours(key: str) -> Problem:
+    return Problem(
+        code="ROW_NOT_OURS",
+        severity="warning",
+        message="that apply created it; its row is gone, and the one that is there now was made by somebody else:"
+        " it is left alone",
+        key=key,
+        hint="delete it in the instance if it is not wanted",
+    )
 
 
 def _gone(keys: list[str]) -> Problem:

@@ -74,7 +74,11 @@ def _standing(past: Past, row: Live | None, managed: Managed | None, source: str
         return None if past.action == "create" else Standing(past.key, "git_only", base_known=True, managed_by=other)
     if past.action == "create":
         drift = row.digest != past.after_digest or row.workflow_id != past.after_id
-        return Standing(past.key, "database_only_managed", drift, True, other, prunable=True)
+        # A row that somebody else put in the place of ours is not ours to delete, whatever is consented to (law 6)
+        as_created = row.workflow_id == past.after_id
+        as_replaced = managed is not None and (managed.origin, managed.workflow_id) == ("created", row.workflow_id)
+        is_ours = as_created or as_replaced
+        return Standing(past.key, "database_only_managed", drift, True, other, prunable=is_ours)
     drift = row.digest != past.after_digest
     return Standing(past.key, "both_changed" if drift else "git_changed", drift, True, other)
 

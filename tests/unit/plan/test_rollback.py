@@ -50,7 +50,15 @@ def managed(digest: str, held: str | None = None, source: str = SOURCE) -> Manag
 )
 def test_a_row_that_is_not_what_the_apply_left_is_drift(past: Past, there: LiveState, state: str, drift: bool) -> None:
     its = standings([past], there, {}, SOURCE)["k"]
-    assert (its.state, its.drift, its.prunable) == (state, drift, past.action == "create")
+    assert (its.state, its.drift) == (state, drift)
+    assert its.prunable == (past.action == "create" and NEW_ID in there.keys_by_id)
+
+
+@pytest.mark.parametrize(("workflow_id", "prunable"), [(NEW_ID, True), (LATER_ID, True), (OLD_ID, False)])
+def test_only_the_row_that_was_made_by_us_is_deleted(workflow_id: str, prunable: bool) -> None:
+    """The one that the apply created, or the one by which a later apply of ours replaced it."""
+    replaced = Managed("k", SOURCE, "created", LATER_ID, "after", "policy")
+    assert standings([CREATED], live("after", workflow_id), {"k": replaced}, SOURCE)["k"].prunable == prunable
 
 
 def test_what_is_gone_as_it_should_be_does_not_stand_anywhere() -> None:

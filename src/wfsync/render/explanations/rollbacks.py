@@ -32,6 +32,13 @@ ROLLBACKS: Final = Chapter(
             "Restore them from a backup if they are needed. `overwrite: update` in wfsync.yaml keeps rows and runs.",
         ),
         Explanation(
+            "ROW_NOT_OURS",
+            0,
+            "The apply created a workflow whose row is gone, and somebody made another one with its key since. A"
+            " rollback deletes only what wfsync made.",
+            "Delete it in the instance if it is not wanted.",
+        ),
+        Explanation(
             "COLUMNS_NOT_RESTORED",
             0,
             "Columns that no file holds could not be given their former values. The workflow has its content again, and"
