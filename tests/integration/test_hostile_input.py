@@ -43,8 +43,8 @@ except FileNotFoundError:
 print("peak", peak, file=sys.stderr)
 sys.exit(code)
 """
-"""The peak of this program alone: ``ru_maxrss`` would count what the parent held when it started this one, and the parent
-is a test runner that has grown for ten minutes."""
+"""The peak of this program alone: ``ru_maxrss`` would count what the parent held when it started this one, and that is
+a test runner that has grown for ten minutes."""
 
 
 @dataclass(frozen=True, slots=True)
