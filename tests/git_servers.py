@@ -36,7 +36,7 @@ def http_server(root: Path, *, wanted: str | None = None) -> Iterator[HttpServer
 
     class Handler(SimpleHTTPRequestHandler):
         def __init__(self, *args: object) -> None:
-            super().__init__(*args, directory=str(root))  # type: ignore[arg-type, misc]
+            super().__init__(*args, directory=str(root))  # type: ignore[arg-type]
 
         def do_GET(self) -> None:
             state.asked.append(self.path)

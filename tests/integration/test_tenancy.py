@@ -18,7 +18,7 @@ from psycopg.rows import TupleRow
 from databases import OTHER_TENANT, TENANT, Databases, LayoutName
 from rows import METADATA, Session, new, session, workflow_id
 from wfsync.errors import DatabaseError
-from wfsync.store import cascade, reader, rewrite, runs, writer
+from wfsync.store import cascade, new_rows, reader, rewrite, runs, writer
 from wfsync.store.connection import snapshot, write_transaction
 from wfsync.store.scope import Scope
 
@@ -101,7 +101,7 @@ def _everything(s: Session) -> None:
             tenant,
             [
                 rewrite.UpdateWorkflow(
-                    workflow_id(2), METADATA, 2, b"{}", (writer.NewVersion(2, b"{}", None), row.versions[0])
+                    workflow_id(2), METADATA, 2, b"{}", (new_rows.NewVersion(2, b"{}", None), row.versions[0])
                 )
             ],
         )

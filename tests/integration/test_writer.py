@@ -19,14 +19,9 @@ from wfsync.bundle.structure import from_tree
 from wfsync.errors import DatabaseError, LockTimeout
 from wfsync.store.connection import connect, write_transaction
 from wfsync.store.mapping import to_new
+from wfsync.store.new_rows import NewWorkflow
 from wfsync.store.rewrite import Deleted, Relink, Updated, UpdateWorkflow, delete, relink, update
-from wfsync.store.writer import (
-    NewWorkflow,
-    existing_keys,
-    insert,
-    lock_definitions,
-    lock_table_if_needed,
-)
+from wfsync.store.writer import existing_keys, insert, lock_definitions, lock_table_if_needed
 
 HOSTILE: JsonObject = {
     "": {"": [[], {}, [[[]]]]},
