@@ -192,7 +192,10 @@ def _past_stand(world: World, change: Change, deed: Deed, manages: bool) -> Stan
         return None if change.action == "create" else Stand("git_only", other=other)
     moved = world.digest(world.rows[workflow_id], owned=deed.owned) != change.after
     if change.action == "create":
-        return Stand("database_only_managed", moved or workflow_id != change.after_id, other, prunable=True)
+        as_created = workflow_id == change.after_id
+        as_replaced = managed is not None and (managed.origin, managed.workflow_id) == ("created", workflow_id)
+        is_ours = as_created or as_replaced
+        return Stand("database_only_managed", moved or not as_created, other, prunable=is_ours)
     return Stand("both_changed" if moved else "git_changed", moved, other)
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from git_repositories import GitRepository
 from git_servers import fake_ssh, http_server, served
+from shop import until
 from wfsync.errors import ConfigError, RepositoryError
 from wfsync.repo.remote import Fetched, Remote
 from wfsync.repo.remote_git import require_git
@@ -360,7 +361,7 @@ def test_a_server_that_never_answers_is_given_up(
     assert caught.value.code == "REMOTE_TIMEOUT"
     assert time.monotonic() - before < 20
     status = Path("/proc", (tmp_path / "pid").read_text().strip(), "status")  # what git started ended with it
-    assert not status.exists() or "State:\tZ" in status.read_text()
+    until(lambda: not status.exists() or "State:\tZ" in status.read_text(), "the killed process has ended")
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "soon", "1e9"])
