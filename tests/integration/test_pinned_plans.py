@@ -301,8 +301,9 @@ def test_a_plan_is_never_applied_twice(work: Workplace) -> None:
     assert work.everything().keys() == before.keys()
 
 
-def test_a_plan_file_among_the_bundles_is_no_bundle(work: Workplace) -> None:
-    work.ok("plan", "--out", "workflows/approved.json")
+def test_a_plan_file_that_was_moved_among_the_bundles_is_no_bundle(work: Workplace) -> None:
+    work.ok("plan", "--out", "approved.json")
+    (work.folder / "approved.json").rename(work.folder / "workflows" / "approved.json")
     work.ok("apply", "workflows/approved.json", "--force")
 
 
