@@ -34,20 +34,26 @@ class Signals:
     """The first one."""
     _bell: tuple[int, int] = field(default_factory=os.pipe)
     _previous: dict[signal.Signals, Any] = field(default_factory=dict)
-    _process: int = field(default_factory=os.getpid)
+    _woken: int = -1
+    """Who was told of signals before."""
 
     @property
     def bell(self) -> int:
-        """Has a byte to read for each signal that came."""
+        """Has a byte to read for each signal that came: its number."""
         return self._bell[0]
 
     def __enter__(self) -> Self:
         with suppress(ValueError):  # outside of the main thread they are somebody else's
             for number in _SIGNALS:
                 self._previous[number] = signal.signal(number, self._handle)
+            # Rung as the signal comes: a handler in Python runs later, which may be after a wait that nothing else ends
+            os.set_blocking(self._bell[1], False)
+            self._woken = signal.set_wakeup_fd(self._bell[1], warn_on_full_buffer=False)
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._previous:
+            signal.set_wakeup_fd(self._woken)
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         for end in self._bell:
@@ -56,8 +62,6 @@ class Signals:
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         # Nothing is raised: it could be lost in a hook of fork, which tells nobody
         self.received = self.received or number
-        if os.getpid() == self._process:  # a child has the same bell until it raises its shield
-            os.write(self._bell[1], b"!")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +122,12 @@ def at_once(
             ends = {results: sentinel for sentinel, (_, _, results) in running.items()}
             ready = wait([*running, *ends, signals.bell])
             if signals.bell in ready:
-                heard += len(os.read(signals.bell, 64))
+                rung = [number for number in os.read(signals.bell, 64) if number in _SIGNALS]
+                heard += len(rung)
                 if heard > 1:
-                    raise Stopped(128 + (signals.received or 0))
+                    raise Stopped(128 + (signals.received or rung[0]))
+                if not rung:
+                    continue
                 for _, process, _ in running.values():
                     process.terminate()
             for sentinel in {ends.get(end, end) for end in ready} & running.keys():  # type: ignore[call-overload]
@@ -159,6 +166,7 @@ def _child(
     shield: Shield,
     parents: Sequence[Connection],
 ) -> None:
+    signal.set_wakeup_fd(-1)  # the bell is the parent's; signals are still blocked
     for end in parents:
         end.close()  # else nobody would notice that the parent is gone
     result = work(item, shield)

@@ -104,14 +104,11 @@ def test_what_was_committed_is_not_stopped() -> None:
 
 
 def test_a_second_signal_ends_everything_at_once() -> None:
-    parent = os.getpid()
-
     def work(_item: str, _shield: Shield) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it hangs
-        os.kill(parent, signal.SIGTERM)
-        while os.getppid() == parent:  # as people do who wait for something to end
-            os.kill(parent, signal.SIGINT)
-            time.sleep(0.05)
+        os.kill(os.getppid(), signal.SIGTERM)
+        os.kill(os.getppid(), signal.SIGINT)
+        signal.pause()
 
     with pytest.raises(Stopped) as stopped, _answered() as signals:
         list(at_once(["only"], work, 1, signals))
