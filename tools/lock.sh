@@ -27,4 +27,5 @@ resolve() {  # resolve OUTPUT TITLE OPTION...
 }
 
 resolve requirements/run.txt "what the program needs, and what installs it" --group build
-resolve requirements/dev.txt "the same and what tests and linters need" --group dev --constraint requirements/run.txt
+resolve requirements/runtime.txt "the same and the test instance" --group build --extra runtime --constraint requirements/run.txt
+resolve requirements/dev.txt "the same and what tests and linters need" --group dev --extra runtime --constraint requirements/runtime.txt

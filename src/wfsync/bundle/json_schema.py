@@ -1,0 +1,73 @@
+"""Checks values against JSON Schemas that users wrote: inputs of actions, payloads, answers, configurations.
+
+Their patterns run on an engine that cannot backtrack, and a ``$ref`` to another document is a fault, never a download.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from wfsync.bundle.model import Json, JsonObject
+from wfsync.bundle.schema import SchemaFault
+
+__all__ = ["InvalidSchemaError", "JsonSchema", "Schema", "compile_schema"]
+
+Schema = JsonObject | bool
+"""A JSON Schema is an object, or true or false."""
+
+MAX_FAULTS: Final = 20
+"""How many faults of one value are named."""
+
+
+class InvalidSchemaError(ValueError):
+    """The schema itself is wrong; the message says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonSchema:
+    """A compiled schema; made by `compile_schema`, safe to share between threads."""
+
+    _validator: Any
+
+    def faults(self, value: Json) -> tuple[SchemaFault, ...]:
+        """Why ``value`` breaks the schema, at most `MAX_FAULTS`; empty when it does not."""
+        if self._validator.is_valid(value):
+            return ()
+        errors = islice(self._validator.iter_errors(value), MAX_FAULTS)
+        return tuple(
+            SchemaFault(tuple(error.instance_path), error.kind.name or "", error.message, None) for error in errors
+        )
+
+
+def compile_schema(schema: Schema, *, masked: bool = False) -> JsonSchema:
+    """Compile ``schema`` (draft 7 unless its ``$schema`` says another one).
+
+    ``masked``: messages name no values, because what is checked may hold secrets.
+    Raises `InvalidSchemaError` when it is no JSON Schema, refers to another document or has a pattern with look-around
+    or back-references.
+    """
+    import jsonschema_rs
+
+    try:
+        chosen: Any = (
+            jsonschema_rs.validator_for
+            if isinstance(schema, dict) and "$schema" in schema
+            else jsonschema_rs.Draft7Validator
+        )
+        return JsonSchema(
+            chosen(
+                schema,
+                validate_formats=True,
+                retriever=_refuse,
+                pattern_options=jsonschema_rs.RegexOptions(),
+                mask="the value" if masked else None,
+            )
+        )
+    except (ValueError, TypeError, jsonschema_rs.ReferencingError) as error:
+        raise InvalidSchemaError(str(error).splitlines()[0]) from None
+
+
+def _refuse(uri: str) -> Json:
+    raise ValueError(f"{uri} is another document; a schema must hold all that it refers to")
