@@ -30,7 +30,9 @@ def environment(cache: str = "") -> dict[str, str]:
 
     ``cache`` is the folder in which wfsync may remember files; empty: it remembers nothing.
     """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "WFSYNC_", "COV_"))}
+    # An installed program is compiled; one that runs from a checkout may compile itself before the first measured run.
+    unwanted = ("PG", "WFSYNC_", "COV_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
     return kept | {"WFSYNC_CACHE_DIR": cache}
 
 
