@@ -10,7 +10,8 @@ A *problem* is a value: one fault in somebody's input, with its place. Errors ar
     │   ├── LockTimeout         somebody else holds what we need; try again (exit 5)
     │   └── CommitUnknown       the connection was lost during COMMIT and nobody can tell (exit 1)
     ├── Conflict                a key exists without force, or the plan is stale (exit 3)
-    └── Refused                 a policy or a brake says no (exit 4)
+    ├── Refused                 a policy or a brake says no (exit 4)
+    └── RuntimeNotInstalled     the extra ``wfsync[runtime]`` is needed and not there (exit 1)
 
 Exit codes belong to the command line (``wfsync.cli.exit_codes``), HTTP status codes to the server; neither is stored
 here.
@@ -33,6 +34,7 @@ __all__ = [
     "Problem",
     "Refused",
     "RepositoryError",
+    "RuntimeNotInstalled",
     "Severity",
     "WfsyncError",
 ]
@@ -153,3 +155,12 @@ class Refused(WfsyncError):
     """A policy or a brake says no; nothing was written."""
 
     default_code = "REFUSED"
+
+
+class RuntimeNotInstalled(WfsyncError):
+    """Something of the extra ``wfsync[runtime]`` is needed and not installed."""
+
+    default_code = "RUNTIME_NOT_INSTALLED"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, hint="install it: pip install 'wfsync[runtime]'")
