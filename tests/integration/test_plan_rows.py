@@ -288,7 +288,7 @@ def test_rows_may_be_hidden_from_a_role(place: Any) -> None:
         assert work.everything() == rows
         # What is there and to be seen may be overwritten, also where COPY is forbidden
         work.write(bundle("a", [set_state("NEW")], versions=(1, 2)))
-        applied = run("apply", "--force", "--select", "a", "--overwrite", "update")
+        applied = run("apply", "--force", "--select", "a", "--overwrite", "update", "--on-drift", "overwrite")
         assert applied.code == 0, applied.output
         assert "ROW_SECURITY" in run("export", "--all", "--check").stderr
     finally:

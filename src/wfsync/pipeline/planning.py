@@ -114,7 +114,8 @@ def make_plan(
         decision = decide(desired.by_key, rows.state, options.overwrite, known.key_of, whose)
         desired = without_kept(desired, decision)
         problems = (*_unheld_warning(unheld), *_check(desired, rows, known, decision))
-        if options.source is not None and not managed.exists and (blind := unreadable(conn)) is not None:
+        blind = unreadable(conn) if options.source is not None and not managed.exists else None
+        if blind is not None:
             problems = (*problems, blind)
         changes, notes = _with_consequences(conn, layout, tenant, decision.changes, rows.state, options.overwrite)
         if options.details:
@@ -129,7 +130,7 @@ def make_plan(
         equal=decision.equal,
         rows_may_be_hidden=layout.row_security_active,
         brakes=options.brakes,
-        measure=Measure() if belonging is None else measure(desired, belonging, decision),
+        measure=Measure() if belonging is None else replace(measure(desired, belonging, decision), blind=blind),
     )
     plan = Plan(
         source_of(desired),

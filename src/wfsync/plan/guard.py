@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Final
 
+from wfsync.errors import Problem
 from wfsync.plan.change import Blocked, CascadeCount, Change
 from wfsync.plan.limits import Limit, default_deletes
 from wfsync.plan.ownership import OnDrift, is_weak
@@ -58,6 +59,8 @@ class Measure:
     """Key that would be deleted → keys that call it and stay."""
     unread: tuple[str, ...] = ()
     """Places of the repository that are not read, where a workflow may have gone to that is missed."""
+    blind: Problem | None = None
+    """Why the ledger that there is could not be read: then nobody can tell what somebody changed in the database."""
 
 
 _NO_BRAKES = Brakes()
@@ -82,6 +85,7 @@ def refusals(
     for change in changes:
         blocks += _consent(change, consent, rows_may_be_hidden=rows_may_be_hidden)
         blocks += _ownership(change, consent, brakes.on_drift)
+        blocks += _blind(change, brakes.on_drift, measure.blind)
         blocks += _policy(change, brakes, measure)
         blocks += _cascades(change)
     if consent.create_only and not consent.force:
@@ -160,6 +164,19 @@ def _ownership(change: Change, consent: Consent, on_drift: OnDrift) -> Iterator[
             key=change.key,
             hint="remove it from one of the two repositories, or take it over with `wfsync adopt KEY`",
             details={"workflowKey": change.key, "source": other},
+        )
+
+
+def _blind(change: Change, on_drift: OnDrift, blind: Problem | None) -> Iterator[Blocked]:
+    """What the ledger would have said of a row that is there, and this role may not read it."""
+    if blind is not None and on_drift != "overwrite" and change.action in ("overwrite", "delete"):
+        yield Blocked(
+            "LEDGER_UNREADABLE",
+            "exists, and whether it was changed in the database or is managed by another source cannot be told: the"
+            " ledger cannot be read",
+            key=change.key,
+            hint=f"{blind.hint} Or give --on-drift overwrite to lose what somebody may have changed.",
+            details={"workflowKey": change.key, **blind.details},
         )
 
 

@@ -207,6 +207,35 @@ def test_an_apply_without_the_right_works_and_says_what_to_grant(place: Any) -> 
     assert json.loads(as_writer("apply", "--force", "--format", "json").stdout)["outcome"]["apply_id"]
 
 
+def test_who_cannot_read_the_ledger_overwrites_nothing_unseen(place: Any) -> None:
+    work: Workplace = place("A")
+    work.write(bundle("a"))
+    work.ok("apply")
+    work.rows(
+        "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'blind') THEN"
+        " CREATE ROLE blind LOGIN; END IF; END $$;"
+        " GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO blind;"
+        " UPDATE workflow_definitions SET description = 'by hand'"
+    )
+
+    def as_blind(code: int, *args: str) -> Any:
+        conninfo = f"{work.database.conninfo} user=blind"
+        result = work.cli("--database", conninfo, *args, "--format", "json", cwd=work.folder)
+        assert result.code == code, result.output
+        return result.json()
+
+    work.write(bundle("a", [set_state("NEW")]), bundle("b"))
+    rows = work.everything()
+    for way in ("fail", "skip"):
+        (error,) = as_blind(4, "apply", "--force", "--on-drift", way)["errors"]
+        assert (error["code"], error["key"]) == ("LEDGER_UNREADABLE", "a")
+        assert "GRANT USAGE ON SCHEMA wfsync TO blind; GRANT SELECT ON ALL TABLES" in error["hint"]
+    assert [e["code"] for e in as_blind(3, "apply")["errors"]] == ["WORKFLOW_KEY_CONFLICT", "LEDGER_UNREADABLE"]
+    assert work.everything() == rows
+    assert as_blind(0, "apply", "--select", "b")["summary"]["create"] == 1
+    assert as_blind(0, "apply", "--force", "--on-drift", "overwrite")["summary"]["overwrite"] == 1
+
+
 def test_a_plan_without_the_right_to_read_the_ledger_says_what_it_cannot_know(place: Any) -> None:
     work: Workplace = place("A")
     work.write(bundle("a"))

@@ -191,6 +191,15 @@ DATABASES: Final = Chapter(
             "Let the owner of the database run the statements that the hint names; docs/ledger.md explains them.",
         ),
         Explanation(
+            "LEDGER_UNREADABLE",
+            4,
+            "There is a ledger, and this role may not read it (or a table of it is gone). So nobody can tell whether"
+            " what would be overwritten or deleted was changed in the database since the last apply, or is managed by"
+            " another source. Workflows that are new can be created.",
+            "Let the owner of the database run the statements that the hint names; or give --on-drift overwrite, if"
+            " whatever was changed in the database may be lost.",
+        ),
+        Explanation(
             "LEDGER_TOO_NEW",
             1,
             "A newer wfsync has migrated the ledger. Nothing was written.",
