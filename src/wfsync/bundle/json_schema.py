@@ -5,14 +5,15 @@ Their patterns run on an engine that cannot backtrack, and a ``$ref`` to another
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
 from wfsync.bundle.model import Json, JsonObject
-from wfsync.bundle.schema import SchemaFault
+from wfsync.bundle.schema import SchemaFault, explain_schema
 
-__all__ = ["InvalidSchemaError", "JsonSchema", "Schema", "compile_schema"]
+__all__ = ["InvalidSchemaError", "JsonSchema", "Schema", "compile_schema", "schema_faults"]
 
 Schema = JsonObject | bool
 """A JSON Schema is an object, or true or false."""
@@ -67,6 +68,48 @@ def compile_schema(schema: Schema, *, masked: bool = False) -> JsonSchema:
         )
     except (ValueError, TypeError, jsonschema_rs.ReferencingError) as error:
         raise InvalidSchemaError(str(error).splitlines()[0]) from None
+
+
+def schema_faults(schema: Schema) -> tuple[SchemaFault, ...]:
+    """Why `compile_schema` would refuse ``schema``, each with its path inside; empty when it would not."""
+    import jsonschema_rs
+
+    try:
+        compile_schema(schema)
+    except InvalidSchemaError as error:
+        found = tuple(explain_schema(schema)) or tuple(_beyond_the_draft(schema, ()))
+        path = error.__context__.instance_path if isinstance(error.__context__, jsonschema_rs.ValidationError) else ()
+        return found or (SchemaFault(tuple(path), "schema", str(error)),)
+    return ()
+
+
+def _beyond_the_draft(node: Json, path: tuple[str | int, ...]) -> Iterator[SchemaFault]:
+    """References and patterns that the draft allows and `compile_schema` does not."""
+    if isinstance(node, list):
+        for index, item in enumerate(node):
+            yield from _beyond_the_draft(item, (*path, index))
+    elif isinstance(node, dict):
+        for name, value in node.items():
+            here = (*path, name)
+            if name == "$ref" and isinstance(value, str) and not value.startswith("#"):
+                yield SchemaFault(here, name, f"{value} is another document; a schema must hold all that it refers to")
+            elif name == "pattern" and isinstance(value, str) and not _compiles({"pattern": value}):
+                yield SchemaFault(here, name, _PATTERN)
+            elif name == "patternProperties" and isinstance(value, dict):
+                bad = [pattern for pattern in value if not _compiles({"pattern": pattern})]
+                yield from (SchemaFault((*here, pattern), name, _PATTERN) for pattern in bad)
+            yield from _beyond_the_draft(value, here)
+
+
+_PATTERN: Final = "is no regular expression that can be used; look-around and back-references cannot"
+
+
+def _compiles(schema: Schema) -> bool:
+    try:
+        compile_schema(schema)
+    except InvalidSchemaError:
+        return False
+    return True
 
 
 def _refuse(uri: str) -> Json:

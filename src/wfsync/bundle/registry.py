@@ -1,25 +1,20 @@
-"""What an instance offers, as ``registry.yaml`` says it (issue 2, section 5; spec: runtime.md "Registry").
+"""The names of what an instance offers, for the check of dependencies (spec: runtime.md "Registry").
 
 The file is taken literally: an instance offers what is listed and nothing else, built-in node types included, so that
 the file written by an instance and one written by hand mean the same. Types starting with ``control.`` are part of the
-language, not of an instance; nobody asks for them (`wfsync.bundle.dependencies`).
+language, not of an instance; nobody asks for them (`wfsync.bundle.dependencies`). Schemas and stubs of the entries are
+read by `wfsync.bundle.declared`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from wfsync.bundle import schema
 from wfsync.bundle.dependencies import Dependencies
-from wfsync.bundle.model import Json, JsonObject
-from wfsync.bundle.parse import Syntax, read_document
-from wfsync.bundle.source_map import Document
-from wfsync.errors import InputError, Problem
+from wfsync.bundle.model import JsonObject
+from wfsync.bundle.registry_file import node_type_id, read_registry
 
-__all__ = ["Missing", "Registry", "parse_registry"]
-
-CODE = "INVALID_REGISTRY"
+__all__ = ["Missing", "Registry", "names_of", "parse_registry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,47 +67,17 @@ class Registry:
 
 
 def parse_registry(data: bytes, file: str) -> Registry:
-    """Read a registry, JSON when ``file`` ends in ``.json``, else YAML; ``file`` also names it in problems.
+    """The names in a registry, JSON when ``file`` ends in ``.json``, else YAML; ``file`` also names it in problems.
 
-    Raises `InputError` (``INVALID_REGISTRY``) with every fault: not readable, or against ``registry.v1.schema.json``.
+    Raises `InputError` (``INVALID_REGISTRY``) with every fault, as `wfsync.bundle.registry_file.read_registry`.
     """
-    syntax: Syntax = "json" if file.lower().endswith(".json") else "yaml"
-    try:
-        document = read_document(data, syntax, file)
-    except InputError as error:
-        raise _invalid(file, [_recoded(p) for p in error.problems]) from None
-    problems = [_recoded(p) for p in document.problems]
-    if not schema.is_valid("registry.v1", document.tree):
-        problems.extend(_faults(document))
-    if problems:
-        raise _invalid(file, problems)
-    return _from_tree(document.tree)
+    return names_of(read_registry(data, file))
 
 
-def _from_tree(tree: Json) -> Registry:
+def names_of(tree: JsonObject) -> Registry:
+    """The names in a sound tree."""
     return Registry(
         actions=frozenset((action["id"], action["version"]) for action in tree.get("actions", ())),
-        node_types=frozenset(tree.get("nodeTypes", ())),
+        node_types=frozenset(map(node_type_id, tree.get("nodeTypes", ()))),
         schema_refs=frozenset(entry["ref"] for entry in tree.get("schemas", ())),
-    )
-
-
-def _faults(document: Document) -> Iterator[Problem]:
-    for fault in schema.explain("registry.v1", document.tree):
-        member = (*fault.path, fault.member) if fault.member is not None else None
-        place = document.source.value(fault.path) if member is None else document.source.key(member)
-        yield Problem(code=CODE, message=fault.message, place=place, details={"keyword": fault.keyword})
-
-
-def _recoded(problem: Problem) -> Problem:
-    """The same fault as the registry's: its readers know bundles only."""
-    return Problem(code=CODE, message=problem.message, place=problem.place, hint=problem.hint, related=problem.related)
-
-
-def _invalid(file: str, problems: list[Problem]) -> InputError:
-    return InputError(
-        f"{file} is not a registry that wfsync can use",
-        code=CODE,
-        hint="`wfsync schema registry` prints what it may say",
-        problems=problems,
     )

@@ -21,10 +21,16 @@ from wfsync.bundle.schema_files import schema_bytes
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
-__all__ = ["SchemaFault", "SchemaName", "explain", "is_valid"]
+__all__ = ["SchemaFault", "SchemaName", "explain", "explain_schema", "is_valid"]
 
 SchemaName = Literal[
-    "workflow-bundle.v1", "workflow-definition.v1", "wfsync-config.v1", "registry.v1", "overlay.v1", "plan-file.v1"
+    "workflow-bundle.v1",
+    "workflow-definition.v1",
+    "wfsync-config.v1",
+    "registry.v1",
+    "overlay.v1",
+    "plan-file.v1",
+    "workflow-test.v1",
 ]
 
 MAX_FAULTS: Final = 1000
@@ -71,6 +77,20 @@ def explain(name: SchemaName, tree: Json) -> Iterator[SchemaFault]:
     yield from islice(chain.from_iterable(map(_faults, ordered)), MAX_FAULTS)
 
 
+def explain_schema(tree: Json) -> Iterator[SchemaFault]:
+    """Yield why ``tree`` is no JSON Schema of the draft that it names (draft 7 where it names none), as `explain`.
+
+    References and patterns are not looked at: `wfsync.bundle.json_schema.schema_faults` does.
+    """
+    from jsonschema import Draft7Validator
+    from jsonschema.validators import validator_for
+
+    kind: Any = validator_for(tree, default=Draft7Validator)
+    errors = islice(kind(kind.META_SCHEMA).iter_errors(tree), MAX_FAULTS)
+    ordered = sorted(errors, key=lambda e: [str(p) for p in e.absolute_path])
+    yield from islice(chain.from_iterable(map(_faults, ordered)), MAX_FAULTS)
+
+
 def is_date_time(text: object) -> bool:
     """RFC 3339 section 5.6 date-time, with the days that its month has; anything but text passes."""
     if not isinstance(text, str):
@@ -112,12 +132,12 @@ def _words(keyword: str, error: Any) -> str:
             return f"must be {_show(wanted)}, not {_show(value)}"
         case "pattern":
             return f"{_show(value)} does not match {wanted}"
-        case "minLength" | "minItems":
+        case "minLength" | "minItems" | "minProperties":
             return "must not be empty" if wanted == 1 else f"is too short: at least {wanted}"
         case "maxLength":
             return f"is longer than {wanted} characters"
-        case "minimum":
-            return f"must be at least {wanted}, not {_show(value)}"
+        case "minimum" | "maximum":
+            return f"must be at {'least' if keyword == 'minimum' else 'most'} {wanted}, not {_show(value)}"
         case "uniqueItems":
             return "lists something twice"
         case "format":

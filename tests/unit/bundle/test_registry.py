@@ -63,7 +63,7 @@ def test_an_absent_list_offers_nothing() -> None:
         (b"version: 1\nactions: [{id: a}]\n", "registry.yaml:2:11", "/actions/0"),
         (b"version: 1\nactions: [{id: a, version: 0}]\n", "registry.yaml:2:28", "/actions/0/version"),
         (b"version: 1\nactions: [{id: a, version: '1'}]\n", "registry.yaml:2:28", "/actions/0/version"),
-        (b"version: 1\nactions: [{id: a, version: 1, stub: 1}]\n", "registry.yaml:2:31", "/actions/0/stub"),
+        (b"version: 1\nactions: [{id: a, version: 1, stubs: 1}]\n", "registry.yaml:2:31", "/actions/0/stubs"),
         (b"version: 1\nnodeTypes: ['']\n", "registry.yaml:2:13", "/nodeTypes/0"),
         (b"version: 1\nschemas: [a]\n", "registry.yaml:2:11", "/schemas/0"),
         (b"version: 1\nnodeType: []\n", "registry.yaml:2:1", "/nodeType"),
