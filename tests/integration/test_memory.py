@@ -66,7 +66,7 @@ def test_the_second_run_knows_what_the_first_read(repository: GitRepository, rev
     assert _keys(_recalled(repository.path, rev=rev)) == ["alpha", "beta"]
     second = _load(repository.path, rev=rev)
     for key, item in first.by_key.items():
-        for name in set(Desired.__slots__) - {"checksum"}:
+        for name in set(Desired.__struct_fields__) - {"checksum"}:
             assert getattr(second.by_key[key], name) == getattr(item, name)
         assert second.workflow(second.by_key[key]) == first.workflow(item)
 

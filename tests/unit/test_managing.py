@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from wfsync.apply.managing import forgotten, managed_equal, managed_written
 from wfsync.bundle.load import Desired

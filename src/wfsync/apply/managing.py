@@ -8,7 +8,8 @@ Every write of ours ends a hold; so does a file that says what the row says.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
+
+from msgspec import structs
 
 from wfsync.bundle.load import Desired
 from wfsync.plan.change import Change
@@ -80,7 +81,7 @@ def managed_absent(held: Mapping[str, str], current: Mapping[str, Managed], owne
         if base is None:
             base = Managed(key, owner.source, "created", "", digest, owner.policy_of(key))
         if base.source == owner.source and (base.held != digest or key not in current):
-            yield replace(base, held=digest)
+            yield structs.replace(base, held=digest)
 
 
 def forgotten(changes: Collection[Change]) -> frozenset[str]:

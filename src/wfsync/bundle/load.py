@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple
 
+from msgspec import Struct
+
 from wfsync.bundle import fingerprint, schema
 from wfsync.bundle.canonical import compact_bytes, parse_exact
 from wfsync.bundle.dependencies import Dependencies, declared, derive
@@ -66,8 +68,7 @@ class LoadOptions:
     """What a literal that looks like a secret is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Desired:
+class Desired(Struct, frozen=True, gc=False):
     """One workflow as its file says it, reduced to what a plan needs."""
 
     key: str
@@ -96,10 +97,6 @@ class Desired:
     def creation_digest(self) -> str:
         """Of all that is written where the workflow is created; ``digest`` where no field is left out of that."""
         return fingerprint.of_creation(self.digest, self.initial)
-
-    def __reduce__(self) -> tuple[type[Desired], tuple[object, ...]]:
-        # Thousands come out of worker processes, and what dataclass does for slots by itself is several times slower
-        return Desired, tuple(getattr(self, name) for name in self.__slots__)
 
 
 class Loaded(NamedTuple):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from wfsync.bundle.model import Json, JsonObject
 from wfsync.bundle.steps import StepPath, Steps, Walked, walk
@@ -22,8 +23,7 @@ _UUID_DIGITS: Final = 32
 _UUID = re.compile(r"(?:urn:uuid:)?\{?(?:-*[0-9a-f]){32}-*\}?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True, gc=False):
     """One call of another workflow."""
 
     path: StepPath

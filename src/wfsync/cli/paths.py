@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from wfsync.errors import Place, Problem, WfsyncError
 from wfsync.repo.layout import BUNDLE_SUFFIXES, printable
@@ -197,7 +199,7 @@ def _together(groups: list[_Group]) -> _Group:
         base = os.path.relpath(group.info.root, root)
         prefix = "" if base == "." else f"{base}/"
         for entry in group.entries.values():
-            merged.entries.setdefault(prefix + entry.path, replace(entry, path=prefix + entry.path))
+            merged.entries.setdefault(prefix + entry.path, structs.replace(entry, path=prefix + entry.path))
         merged.named.update(prefix + path for path in group.named)
         merged.problems.extend(group.problems)
     return merged

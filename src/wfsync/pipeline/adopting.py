@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import structs
 
 from wfsync.apply.adopting import Intent, manage
 from wfsync.apply.execute import ApplyOptions
@@ -138,7 +140,7 @@ def release(
             message = f"it is managed by another source, {item.source}, and released from there"
             problems.append(Problem(code="NOT_HELD", message=message, key=key))
         else:
-            wanted.append(replace(item, held=None))
+            wanted.append(structs.replace(item, held=None))
     _refuse(problems, "released", "NOT_HELD")
     apply_id = manage(conn, layout, tenant, Intent(wanted, managed, asker.source, asker.target), options)
     return Managing(asker.name, asker.target, tuple(Taken(item.key, "released") for item in wanted), apply_id)

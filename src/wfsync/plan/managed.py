@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from msgspec import Struct
+
 __all__ = ["Managed", "ManagedState", "Origin"]
 
 Origin = Literal["created", "adopted"]
 """``created``: our apply inserted the key. ``adopted``: it existed, and was equal, overwritten, or taken over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Managed:
+class Managed(Struct, frozen=True, gc=False):
     """One key that wfsync manages."""
 
     key: str

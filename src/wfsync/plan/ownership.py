@@ -24,6 +24,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from msgspec import Struct
+
 from wfsync.plan.managed import Managed, ManagedState
 from wfsync.plan.state import Live, LiveState
 
@@ -81,8 +83,7 @@ class Owner:
     """Key → fingerprint of the field policies and of the overlay that holds for it, as in `Managed.policy`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True, gc=False):
     """How one key stands."""
 
     key: str

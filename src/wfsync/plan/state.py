@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from wfsync.bundle.references import Call
 
 __all__ = ["Live", "LiveState", "live_state"]
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
+class Live(Struct, frozen=True, gc=False):
     """One workflow as the database holds it."""
 
     key: str

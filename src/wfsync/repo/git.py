@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import pygit2
+from msgspec import Struct
 from pygit2.enums import FileMode
 from pygit2.ffi import C, ffi
 
@@ -237,7 +238,7 @@ def blob_size(repository: pygit2.Repository, blob_id: str | pygit2.Oid) -> tuple
         return 0, False
 
 
-class IndexRow(NamedTuple):
+class IndexRow(Struct, frozen=True, gc=False):
     """One entry of git's index."""
 
     path: str

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from msgspec import Struct
+
 from wfsync.bundle.model import MAX_WORKFLOW_BYTES
 from wfsync.errors import Problem, RepositoryError
 from wfsync.repo import files
@@ -23,8 +25,7 @@ MAX_FILE_BYTES: Final = MAX_WORKFLOW_BYTES + 64 * 1024
 """What is read at most: a workflow's limit and some room, so that `bundle` says exactly what is over it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True, gc=False):
     """One bundle file."""
 
     path: str

@@ -8,6 +8,8 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Final
 
+from msgspec import structs
+
 from wfsync.bundle import fingerprint
 from wfsync.bundle.field_policies import GIT_OWNS_ALL, Policies
 from wfsync.bundle.load import Desired, Loaded, LoadOptions, key_place, load, read_workflows, stage
@@ -142,7 +144,7 @@ class DesiredState:
 
         def made_anew(item: Desired) -> Desired:
             final = state.final(item, known)
-            return replace(item, digest=self.policies.digest(final), initial=self.policies.initial(final))
+            return structs.replace(item, digest=self.policies.digest(final), initial=self.policies.initial(final))
 
         remade = {
             key: made_anew(item)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Literal
 
+from msgspec import structs
+
 from wfsync.bundle.canonical import parse_exact
 from wfsync.bundle.dependencies import derive
 from wfsync.bundle.field_policies import GIT_OWNS_ALL, Policies
@@ -196,7 +198,7 @@ def _reduced(
         needs = derive(workflow.metadata, workflow.definitions(), steps)  # of which callees are no part
         if found:
             workflow = portable(workflow, keys_by_id)
-        named = tuple(replace(call, target=keys_by_id.get(call.target, call.target)) for call in found)
+        named = tuple(structs.replace(call, target=keys_by_id.get(call.target, call.target)) for call in found)
         digest = policies.digest(workflow, needs)
         file = None if recogniser is None else recogniser.recognise(Known(workflow, steps, needs, named, digest))
         versions = tuple(v.version for v in workflow.versions)

@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from msgspec import structs
+
 from wfsync.bundle.canonical import canonical_bytes
 from wfsync.bundle.dependencies import derive
 from wfsync.bundle.field_policies import Policies
@@ -72,7 +74,7 @@ def read_past(
             file=label,
             index=0,
             digest=policies.digest(final, derive(final.metadata, final.definitions())),
-            calls=tuple(replace(call, target=keys.get(call.target, call.target)) for call in calls[key]),
+            calls=tuple(structs.replace(call, target=keys.get(call.target, call.target)) for call in calls[key]),
             origin_id=None,
             versions=tuple(version.version for version in final.versions),
             missing=None,
