@@ -85,6 +85,16 @@ CREATE TABLE workflow_runs (
     started_at timestamptz,
     completed_at timestamptz,
     updated_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    definition_hash text,
+    last_seq bigint NOT NULL DEFAULT 0,
+    admitted_at timestamptz,
+    scheduled_at timestamptz,
+    cancel_requested_at timestamptz,
+    cancel_reason text,
+    parent_wait_id uuid,
+    replay_of_run_id uuid,
+    timer_at timestamptz,
+    aborted_turns integer NOT NULL DEFAULT 0,
     CONSTRAINT workflow_runs_pkey PRIMARY KEY (tenant, run_id),
     CONSTRAINT workflow_runs_workflow_fkey FOREIGN KEY (tenant, workflow_id)
         REFERENCES workflow_definitions (tenant, workflow_id) ON DELETE CASCADE,
@@ -111,6 +121,7 @@ CREATE TABLE workflow_run_steps (
     error_json jsonb,
     started_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     completed_at timestamptz,
+    step_type text,
     CONSTRAINT workflow_run_steps_pkey PRIMARY KEY (tenant, step_row_id),
     CONSTRAINT workflow_run_steps_position_key UNIQUE (tenant, run_id, step_path, iteration, attempt),
     CONSTRAINT workflow_run_steps_run_fkey FOREIGN KEY (tenant, run_id)
@@ -133,6 +144,10 @@ CREATE TABLE workflow_run_waits (
     payload_json jsonb,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     resolved_at timestamptz,
+    iteration text NOT NULL DEFAULT '',
+    attempt integer NOT NULL DEFAULT 1,
+    child_run_id uuid,
+    consumed_at timestamptz,
     CONSTRAINT workflow_run_waits_pkey PRIMARY KEY (tenant, wait_id),
     CONSTRAINT workflow_run_waits_run_fkey FOREIGN KEY (tenant, run_id)
         REFERENCES workflow_runs (tenant, run_id) ON DELETE CASCADE,
@@ -191,6 +206,8 @@ CREATE TABLE workflow_action_invocations (
     error_json jsonb,
     started_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     completed_at timestamptz,
+    iteration text NOT NULL DEFAULT '',
+    fence bigint NOT NULL DEFAULT 0,
     CONSTRAINT workflow_action_invocations_pkey PRIMARY KEY (tenant, invocation_id),
     CONSTRAINT workflow_action_invocations_idempotency_key
         UNIQUE (tenant, action_id, action_version, idempotency_key),
@@ -200,3 +217,103 @@ CREATE TABLE workflow_action_invocations (
 );
 
 CREATE INDEX workflow_action_invocations_run_index ON workflow_action_invocations (tenant, run_id);
+
+-- What the runtime adds: a run's history and pinned definition, its inbox, workers, tasks and schedules. A definition's
+-- content, a worker and a schedule stand for themselves, without a foreign key: no overwrite of a workflow takes them.
+
+CREATE INDEX workflow_runs_finished_index ON workflow_runs (tenant, workflow_id, completed_at)
+    WHERE completed_at IS NOT NULL;
+
+CREATE INDEX workflow_run_waits_due_index ON workflow_run_waits (tenant, due_at)
+    WHERE status = 'WAITING' AND due_at IS NOT NULL;
+CREATE INDEX workflow_run_waits_inbox_index ON workflow_run_waits (tenant, resolved_at)
+    WHERE status IN ('RESOLVED', 'TIMED_OUT') AND consumed_at IS NULL;
+
+CREATE TABLE workflow_definition_contents (
+    tenant uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    hash text NOT NULL,
+    definition jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    CONSTRAINT workflow_definition_contents_pkey PRIMARY KEY (tenant, hash)
+);
+
+-- What happened in a run, in the order in which its interpreter heard it; only the turn that holds the fence writes.
+CREATE TABLE workflow_run_history (
+    tenant uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    run_id uuid NOT NULL,
+    seq bigint NOT NULL,
+    event jsonb NOT NULL,
+    at timestamptz NOT NULL,
+    CONSTRAINT workflow_run_history_pkey PRIMARY KEY (tenant, run_id, seq),
+    CONSTRAINT workflow_run_history_run_fkey FOREIGN KEY (tenant, run_id)
+        REFERENCES workflow_runs (tenant, run_id) ON DELETE CASCADE
+);
+
+-- Events that were sent to a run before it waited for them.
+CREATE TABLE workflow_run_kept_events (
+    tenant uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    event_id uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
+    run_id uuid NOT NULL,
+    event_name text NOT NULL,
+    correlation_key text,
+    payload_json jsonb,
+    sent_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    CONSTRAINT workflow_run_kept_events_pkey PRIMARY KEY (tenant, event_id),
+    CONSTRAINT workflow_run_kept_events_run_fkey FOREIGN KEY (tenant, run_id)
+        REFERENCES workflow_runs (tenant, run_id) ON DELETE CASCADE
+);
+
+CREATE INDEX workflow_run_kept_events_run_index ON workflow_run_kept_events (tenant, run_id, event_name);
+
+-- The inbox of people; the id is that of the wait which an answer resolves.
+CREATE TABLE workflow_tasks (
+    tenant uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    task_id uuid NOT NULL,
+    run_id uuid NOT NULL,
+    step_path text NOT NULL,
+    task_type text NOT NULL,
+    title text NOT NULL,
+    description text,
+    context_json jsonb,
+    status text NOT NULL DEFAULT 'OPEN',
+    answer_json jsonb,
+    answered_by text,
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    completed_at timestamptz,
+    CONSTRAINT workflow_tasks_pkey PRIMARY KEY (tenant, task_id),
+    CONSTRAINT workflow_tasks_run_fkey FOREIGN KEY (tenant, run_id)
+        REFERENCES workflow_runs (tenant, run_id) ON DELETE CASCADE,
+    CONSTRAINT workflow_tasks_status_check CHECK (status IN ('OPEN', 'COMPLETED', 'CANCELED'))
+);
+
+CREATE INDEX workflow_tasks_run_index ON workflow_tasks (tenant, run_id);
+CREATE INDEX workflow_tasks_open_index ON workflow_tasks (tenant, created_at) WHERE status = 'OPEN';
+
+-- Who executes. A beat that is too old, by the database's clock, is death, and nobody rises from it under the same id.
+CREATE TABLE workflow_workers (
+    tenant uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    worker_id uuid NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    concurrency integer NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    beat_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    ended_at timestamptz,
+    end_reason text,
+    CONSTRAINT workflow_workers_pkey PRIMARY KEY (tenant, worker_id),
+    CONSTRAINT workflow_workers_end_check CHECK (end_reason IN ('stopped', 'declared dead'))
+);
+
+CREATE INDEX workflow_workers_living_index ON workflow_workers (tenant, beat_at) WHERE ended_at IS NULL;
+
+CREATE TABLE workflow_schedule_state (
+    tenant uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    workflow_id uuid NOT NULL,
+    trigger_hash text NOT NULL,
+    next_at timestamptz,
+    last_due_at timestamptz,
+    last_fired_at timestamptz,
+    last_run_id uuid,
+    last_problem text,
+    CONSTRAINT workflow_schedule_state_pkey PRIMARY KEY (tenant, workflow_id)
+);
