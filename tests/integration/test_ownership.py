@@ -124,6 +124,31 @@ def test_what_somebody_changed_in_the_database_is_not_overwritten_unseen(place: 
     assert plan(work)["summary"]["unchanged"] == 3
 
 
+@pytest.mark.parametrize("layout", ["wfsync", "A½"])
+def test_a_row_that_still_bears_our_own_mark_tells_nobody(place: Any, layout: LayoutName) -> None:
+    work = place(layout)
+    work.write(bundle("a"), bundle("b"))
+    work.ok("apply")
+    work.rows("UPDATE workflow_definitions SET description = 'by hand'")  # whoever it was left no mark
+    edit_row(work, "b")
+    changes = {c["key"]: c for c in plan(work)["changes"]}
+    assert {key: (c["drift"], c["updated_at"] is None) for key, c in changes.items()} == {
+        "a": (True, True),
+        "b": (True, False),
+    }
+    text = work.ok("plan").stdout
+    assert "a: was changed in the database since the last apply (the row does not tell who did, nor when)" in text
+    assert "b: was changed in the database since the last apply (the row was last updated by 3333" in text
+    assert "a  changed in the database  changed in the database (the row does not" in work.ok("status").stdout
+    assert "last apply (the row does not tell" in work.ok("plan", "--on-drift", "skip", "--select", "a").stdout
+    work.ok("apply", "--force", "--on-drift", "overwrite")
+    edit_row(work, "a")
+    work.ok("apply", "--force", "--on-drift", "overwrite")  # which left the row's mark at its own time
+    work.rows("UPDATE workflow_definitions SET name = 'by hand' WHERE key = 'a'")
+    assert "(the row does not tell who did, nor when)" in work.ok("status").stdout
+    assert "that apply (the row does not tell who did, nor when)" in work.ok("rollback", "last", "--dry-run").stdout
+
+
 def test_drift_can_be_left_alone(place: Any) -> None:
     work = place()
     work.write(bundle("a"), bundle("b"), bundle("c", [call("a")]))

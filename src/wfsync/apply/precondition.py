@@ -181,8 +181,9 @@ def _moved(change: Change, row: StoredWorkflow, base: Base) -> Iterator[Problem]
     if live.key != change.key:
         yield _stale(change.key, f"has another key meanwhile: {live.key}")
     elif live.digest != change.before_digest:
-        who = f" by {live.updated_by}" if live.updated_by else ""
-        when = f" at {live.updated_at}" if live.updated_at else ""
+        marked = live.updated_at != change.updated_at  # else it is the mark that the plan saw
+        who = f" by {live.updated_by}" if live.updated_by and marked else ""
+        when = f" at {live.updated_at}" if live.updated_at and marked else ""
         yield _stale(change.key, f"was changed meanwhile{who}{when}")
 
 

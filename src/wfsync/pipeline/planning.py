@@ -21,7 +21,7 @@ from wfsync.plan.state import LiveState
 from wfsync.state.desired import DesiredState, Selection, missing_dependencies, raise_if_wrong
 from wfsync.state.evidence import Proof
 from wfsync.state.live import Reading, Rows, portable, read_live
-from wfsync.state.managed import read_managed, unreadable
+from wfsync.state.managed import as_told, read_managed, unreadable
 from wfsync.state.progress import Track, untracked
 from wfsync.state.recognise import Recogniser
 from wfsync.store.connection import Connection, snapshot
@@ -111,7 +111,8 @@ def make_plan(
         desired = desired.resolved(known, unheld)
         belonging = _belonging(desired, rows.state, managed, options)
         whose = _whose(belonging, options)
-        decision = decide(desired.by_key, rows.state, options.overwrite, known.key_of, whose)
+        told = as_told(conn, tenant, rows.state, [key for key, its in whose.standings.items() if its.drift])
+        decision = decide(desired.by_key, told, options.overwrite, known.key_of, whose)
         desired = without_kept(desired, decision)
         problems = (*_unheld_warning(unheld), *_check(desired, rows, known, decision))
         blind = unreadable(conn) if options.source is not None and not managed.exists else None

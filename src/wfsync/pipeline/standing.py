@@ -14,7 +14,7 @@ from wfsync.plan.resolve import resolution
 from wfsync.plan.state import LiveState
 from wfsync.state.desired import DesiredState, Selection, nothing_selected
 from wfsync.state.live import read_live
-from wfsync.state.managed import read_managed
+from wfsync.state.managed import as_told, read_managed
 from wfsync.state.recognise import Recogniser
 from wfsync.store.connection import Connection, snapshot
 from wfsync.store.layout import InstanceLayout, Tenant
@@ -94,18 +94,19 @@ def take_stock(
         desired = wanted().selected(about, may_be_empty=True)
         known = resolution((*desired.by_key.values(), *desired.unselected), rows.state.keys_by_id)
         desired = desired.resolved(known, unheld_metadata(layout))
-    found = standings(
-        {key: item.digest for key, item in desired.by_key.items()},
-        rows.state,
-        managed,
-        Owner(options.source or "", options.policies.fingerprints()),
-        elsewhere={item.key for item in desired.unselected},
-        chosen=about.__contains__,
-    )
+        found = standings(
+            {key: item.digest for key, item in desired.by_key.items()},
+            rows.state,
+            managed,
+            Owner(options.source or "", options.policies.fingerprints()),
+            elsewhere={item.key for item in desired.unselected},
+            chosen=about.__contains__,
+        )
+        told = as_told(conn, tenant, rows.state, [key for key, its in found.items() if its.drift])
     if not found and desired.unselected and about.keys is None:  # who names keys is told what each of them lacks
         raise nothing_selected()
     warnings = (*desired.notes, *rows.notes, *_ambiguous(desired, rows.state))
-    items = tuple(_item(its, desired, rows.state, managed) for its in found.values())
+    items = tuple(_item(its, desired, told, managed) for its in found.values())
     return Stock(source_of(desired), options.source or "", target, managed.exists, items, warnings)
 
 

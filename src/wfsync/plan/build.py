@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from wfsync.bundle.load import Desired
-from wfsync.plan.change import Change, Kept
+from wfsync.plan.change import Change, Kept, last_update
 from wfsync.plan.model import Overwrite
 from wfsync.plan.ownership import Standing
 from wfsync.plan.state import Live, LiveState
@@ -110,7 +110,7 @@ def _left(its: Standing, whose: Whose, row: Live | None, file: str | None) -> Ke
         reason = _HELD if file is not None else _HELD_AWAY
         return Kept(its.key, "held", its.state, reason, file, workflow_id, at, by)
     if its.drift and whose.skip_drift:
-        reason = f"{_CHANGED[its.state]}{_by(row)}; left alone"
+        reason = f"{_CHANGED[its.state]}{last_update(by, at)}; left alone"
         return Kept(its.key, "skipped", its.state, reason, file, workflow_id, at, by)
     return None
 
@@ -122,15 +122,6 @@ _CHANGED: Final = {
     "database_only_managed": "gone from git, and changed in the database since the last apply",
     "unmanaged_differs": "differs from the database",
 }
-
-
-def _by(row: Live | None) -> str:
-    """Who changed a row and when, as far as it tells."""
-    if row is None or not (row.updated_by or row.updated_at):
-        return ""
-    who = f" by {row.updated_by}" if row.updated_by else ""
-    when = f" at {row.updated_at}" if row.updated_at else ""
-    return f" (the row was last updated{who}{when})"
 
 
 def _create(item: Desired, its: Standing | None) -> Change:

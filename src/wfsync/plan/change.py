@@ -33,6 +33,7 @@ __all__ = [
     "FieldOp",
     "Kept",
     "Missing",
+    "last_update",
 ]
 
 Action = Literal["create", "overwrite", "relink", "delete", "unchanged"]
@@ -148,3 +149,10 @@ class Blocked:
     hint: str | None = None
     """What consents to it, or what to do about it."""
     details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def last_update(who: str | None, when: str | None) -> str:
+    """Who wrote a row last and when, as an aside, as far as it tells: not everybody who changes a row says so in it."""
+    by = f" by {who}" if who else ""
+    at = f" at {when}" if when else ""
+    return f" (the row was last updated{by}{at})" if by or at else " (the row does not tell who did, nor when)"

@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from wfsync.errors import Problem
-from wfsync.plan.change import Blocked, CascadeCount, Change
+from wfsync.plan.change import Blocked, CascadeCount, Change, last_update
 from wfsync.plan.limits import Limit, default_deletes
 from wfsync.plan.ownership import OnDrift, is_weak
 
@@ -143,7 +143,8 @@ def _ownership(change: Change, consent: Consent, on_drift: OnDrift) -> Iterator[
         done = "deleting" if change.action == "delete" else "overwriting"
         yield Blocked(
             "DRIFT",
-            f"was changed in the database since the last apply{_by(change)}; {done} it loses that",
+            f"was changed in the database since the last apply{last_update(change.updated_by, change.updated_at)};"
+            f" {done} it loses that",
             key=change.key,
             hint="take it into git with `wfsync export KEY`, or give --on-drift overwrite to lose it or --on-drift skip"
             " to leave it",
@@ -178,13 +179,6 @@ def _blind(change: Change, on_drift: OnDrift, blind: Problem | None) -> Iterator
             hint=f"{blind.hint} Or give --on-drift overwrite to lose what somebody may have changed.",
             details={"workflowKey": change.key, **blind.details},
         )
-
-
-def _by(change: Change) -> str:
-    """Who and when, as far as the row tells: not everybody who changes a row says so in it."""
-    who = f" by {change.updated_by}" if change.updated_by else ""
-    when = f" at {change.updated_at}" if change.updated_at else ""
-    return f" (the row was last updated{who}{when})" if who or when else ""
 
 
 def _policy(change: Change, brakes: Brakes, measure: Measure) -> Iterator[Blocked]:

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from wfsync.plan.change import Blocked, Change, Kept
+from wfsync.plan.change import Blocked, Change, Kept, last_update
 from wfsync.plan.guard import Consent
 from wfsync.plan.managed import Managed
 from wfsync.plan.ownership import NO_FILE, Standing
@@ -142,9 +142,7 @@ def _drift(block: Blocked, change: Change, past: Past) -> Blocked:
 def _by(change: Change | Kept, past: Past) -> str:
     if past.later is not None:
         return f" by {past.later}"
-    who = f" by {change.updated_by}" if change.updated_by else ""
-    when = f" at {change.updated_at}" if change.updated_at else ""
-    return who + when
+    return last_update(change.updated_by, change.updated_at)
 
 
 def more_blocks(

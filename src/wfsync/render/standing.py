@@ -8,12 +8,13 @@ from typing import Final
 from wfsync.bundle.model import JsonObject
 from wfsync.pipeline.adopting import Managing, Taken
 from wfsync.pipeline.standing import Item, Stock
+from wfsync.plan.change import last_update
 from wfsync.plan.codec import PLAN_FORMAT_VERSION, problem_value, source_value, target_value
 from wfsync.plan.ownership import STATES, State
 from wfsync.render.escape import json_document, plain
 from wfsync.render.problems import problem_lines
 from wfsync.render.style import Paint, Style
-from wfsync.render.words import last_update, source_line, target_line
+from wfsync.render.words import source_line, target_line
 
 __all__ = ["managing_json", "managing_text", "stock_json", "stock_line", "stock_text", "stock_value"]
 
@@ -66,7 +67,7 @@ def stock_line(stock: Stock) -> str:
 def _facts(item: Item) -> Iterator[str]:
     its = item.standing
     if its.drift:
-        yield f"changed in the database{last_update(item.updated_by, item.updated_at)}"
+        yield f"changed in the database{plain(last_update(item.updated_by, item.updated_at))}"
     elif item.state == "git_changed" and not its.base_known:
         yield "field policies changed since the last apply"
     if its.managed_by is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from wfsync.apply.outcome import Outcome
-from wfsync.plan.change import Action, CascadeCount, Change, FieldChange, Kept, Missing
+from wfsync.plan.change import Action, CascadeCount, Change, FieldChange, Kept, Missing, last_update
 from wfsync.plan.model import SourceRef, Summary, TargetRef
 from wfsync.render.escape import plain
 from wfsync.render.shorten import value_pair, value_text
@@ -20,7 +20,6 @@ __all__ = [
     "drift_line",
     "field_line",
     "kept_line",
-    "last_update",
     "plan_line",
     "runs_line",
     "source_line",
@@ -123,14 +122,7 @@ def drift_line(change: Change) -> str | None:
     """``loses what was changed in the database (the row was last updated at 2026-…)``; None where nothing was."""
     if not change.drift:
         return None
-    return f"loses what was changed in the database{last_update(change.updated_by, change.updated_at)}"
-
-
-def last_update(who: str | None, when: str | None) -> str:
-    """Who wrote a row last and when, as far as it tells: not everybody who changes a row says so in it."""
-    by = f" by {plain(who)}" if who else ""
-    at = f" at {plain(when)}" if when else ""
-    return f" (the row was last updated{by}{at})" if by or at else ""
+    return f"loses what was changed in the database{plain(last_update(change.updated_by, change.updated_at))}"
 
 
 def runs_line(active_runs: Mapping[str, int]) -> str | None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from msgspec import structs
+
 from wfsync.errors import Problem
 from wfsync.plan.managed import Managed, ManagedState
+from wfsync.plan.state import LiveState
 from wfsync.store.connection import Connection
 from wfsync.store.layout import Tenant
 from wfsync.store.ledger import managed as rows
 from wfsync.store.ledger.access import look
+from wfsync.store.moment import rfc3339
 
-__all__ = ["read_managed", "read_managed_keys", "unreadable", "write_managed"]
+__all__ = ["as_told", "read_managed", "read_managed_keys", "unreadable", "write_managed"]
 
 
 def read_managed(conn: Connection, tenant: Tenant | None) -> ManagedState:
@@ -28,6 +32,19 @@ def read_managed(conn: Connection, tenant: Tenant | None) -> ManagedState:
 def unreadable(conn: Connection) -> Problem | None:
     """The warning where `read_managed` found nothing because this role may not read what there is."""
     return look(conn).unreadable()
+
+
+def as_told(conn: Connection, tenant: Tenant | None, live: LiveState, drifted: Collection[str]) -> LiveState:
+    """``live`` with rows of ``drifted`` keys that name nobody and no time, where those would be ours.
+
+    Not everybody who changes a row says so in it. What stands there from our last apply tells nothing of a change since.
+    """
+    told = {}
+    for key, when in rows.written_at(conn, tenant, drifted).items():
+        row = live.by_key.get(key)
+        if row is not None and (row.updated_at is None or row.updated_at <= rfc3339(when)):
+            told[key] = structs.replace(row, updated_at=None, updated_by=None)
+    return LiveState({**live.by_key, **told}, live.ambiguous, live.keys_by_id, live.others) if told else live
 
 
 def read_managed_keys(conn: Connection, tenant: Tenant | None, keys: Collection[str]) -> dict[str, Managed]:

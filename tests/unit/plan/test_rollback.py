@@ -120,7 +120,9 @@ def test_reasons_say_what_the_apply_did(action: PastAction, past: Past, reason: 
 
 def test_who_changed_it_since_is_said() -> None:
     change = Change("k", "overwrite", "x", drift=True, updated_at="2026-01-02T03:04:05.000Z", updated_by="u")
-    assert worded(change, UPDATED).reason.endswith("; changed since by u at 2026-01-02T03:04:05.000Z")
+    assert worded(change, UPDATED).reason.endswith(
+        "; changed since (the row was last updated by u at 2026-01-02T03:04:05.000Z)"
+    )
     later = Past("k", "overwrite", "b", "a", OLD_ID, OLD_ID, "apply 12345678 of me", "x")
     assert worded(change, later).reason.endswith("; changed since by apply 12345678 of me")
     relink = Change("k", "relink", "calls b")

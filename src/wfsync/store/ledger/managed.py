@@ -7,6 +7,7 @@ not know.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from wfsync.store.instance import Tenant
     from wfsync.store.session import Connection
 
-__all__ = ["ManagedRow", "forget", "hmac_key", "read", "read_keys", "write"]
+__all__ = ["ManagedRow", "forget", "hmac_key", "read", "read_keys", "write", "written_at"]
 
 ManagedRow: TypeAlias = tuple[str, str, str, str, str, str, str | None]
 """key, source, origin, workflow_id, digest, policy, held."""
@@ -41,6 +42,14 @@ def read_keys(conn: Connection, tenant: Tenant | None, keys: Collection[str]) ->
     return conn.execute(f"{_READ} AND key = ANY (%s)", [tenant_text(tenant), list(keys)]).fetchall() if keys else []
 
 
+def written_at(conn: Connection, tenant: Tenant | None, keys: Collection[str]) -> dict[str, datetime]:
+    """When we last wrote what is managed of those of ``keys`` that are, by the server's clock."""
+    if not keys:
+        return {}
+    statement = "SELECT key, updated_at FROM wfsync.managed WHERE tenant = %s AND key = ANY (%s)"
+    return dict(conn.execute(statement, [tenant_text(tenant), list(keys)]).fetchall())
+
+
 _READ: Final = f"SELECT {_COLUMNS} FROM wfsync.managed WHERE tenant = %s"  # noqa: S608 - names from above
 
 
@@ -61,13 +70,14 @@ def write(conn: Connection, tenant: Tenant | None, rows: Iterable[ManagedRow]) -
     return written
 
 
+# The clock's time, not the transaction's: what a trigger says of our own writing is not later than this
 _WRITE: Final = f"""
-    INSERT INTO wfsync.managed (tenant, {_COLUMNS})
-    SELECT %s, {_COLUMNS} FROM pg_catalog.json_to_recordset(%s::pg_catalog.json) AS new
+    INSERT INTO wfsync.managed (tenant, {_COLUMNS}, updated_at)
+    SELECT %s, {_COLUMNS}, pg_catalog.clock_timestamp() FROM pg_catalog.json_to_recordset(%s::pg_catalog.json) AS new
         (key text, source text, origin text, workflow_id text, digest text, policy text, held text)
     ON CONFLICT (tenant, key) DO UPDATE SET source = excluded.source, origin = excluded.origin,
         workflow_id = excluded.workflow_id, digest = excluded.digest, policy = excluded.policy, held = excluded.held,
-        updated_at = pg_catalog.now()
+        updated_at = excluded.updated_at
 """  # noqa: S608 - names from above
 
 
