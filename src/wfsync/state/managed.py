@@ -37,7 +37,7 @@ def unreadable(conn: Connection) -> Problem | None:
 def as_told(conn: Connection, tenant: Tenant | None, live: LiveState, drifted: Collection[str]) -> LiveState:
     """``live`` with rows of ``drifted`` keys that name nobody and no time, where those would be ours.
 
-    Not everybody who changes a row says so in it. What stands there from our last apply tells nothing of a change since.
+    Not everybody who changes a row says so in it. What our last apply left there tells nothing of a change since.
     """
     told = {}
     for key, when in rows.written_at(conn, tenant, drifted).items():
