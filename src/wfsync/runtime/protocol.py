@@ -29,6 +29,7 @@ __all__ = [
     "Fired",
     "OpenTask",
     "Pos",
+    "RetryRequested",
     "RunStatus",
     "StartChild",
     "Started",
@@ -125,7 +126,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """A `WaitUntil` is due, or a `WaitEvent` timed out."""
+    """A `WaitUntil` is due, or a `WaitEvent` timed out; ``at`` is never before that."""
 
     at: datetime
     pos: Pos
@@ -169,7 +170,14 @@ class CancelRequested:
     reason: str = ""
 
 
-Event = Started | Succeeded | Failed | Fired | Arrived | Answered | ChildEnded | CancelRequested
+@dataclass(frozen=True, slots=True)
+class RetryRequested:
+    """Somebody wants a run that FAILED to go on at its failed step (runtime.md "Semantics", ``retry``)."""
+
+    at: datetime
+
+
+Event = Started | Succeeded | Failed | Fired | Arrived | Answered | ChildEnded | CancelRequested | RetryRequested
 
 
 # ------------------------------------------------------------------------------------------------------------- commands
@@ -180,7 +188,8 @@ class CallAction:
     """Call an action. ``input`` still has ``{"$secret": NAME}`` in it: secrets are resolved at the moment of the call.
 
     ``key`` is the idempotency key that the step's expression gave; None leaves it to the action, and after that to run,
-    step path and iteration (runtime.md "Idempotency").
+    step path and iteration (runtime.md "Idempotency"). ``secrets`` are the places in ``input`` that are references: those
+    that the definition itself has there, never what an expression brought in from data.
     """
 
     pos: Pos
@@ -188,6 +197,7 @@ class CallAction:
     version: int
     input: Json
     key: str | None = None
+    secrets: tuple[tuple[str | int, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
