@@ -20,10 +20,22 @@ Schema = JsonObject | bool
 
 MAX_FAULTS: Final = 20
 """How many faults of one value are named."""
+MAX_LOCATED: Final = 500
 
 
 class InvalidSchemaError(ValueError):
     """The schema itself is wrong; the message says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedFault:
+    """A fault together with the place in the schema that it breaks: for whoever must judge whether it counts."""
+
+    fault: SchemaFault
+    rule: tuple[str | int, ...]
+    """Keywords and names that lead to the rule, such as ``("properties", "to", "type")``."""
+    missing: str | None
+    """The property that ``required`` asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,18 @@ class JsonSchema:
         errors = islice(self._validator.iter_errors(value), MAX_FAULTS)
         return tuple(
             SchemaFault(tuple(error.instance_path), error.kind.name or "", error.message, None) for error in errors
+        )
+
+    def located_faults(self, value: Json) -> tuple[LocatedFault, ...]:
+        """As `faults`, at most `MAX_LOCATED`, each with the rule that it breaks."""
+        errors = islice(self._validator.iter_errors(value), MAX_LOCATED)
+        return tuple(
+            LocatedFault(
+                SchemaFault(tuple(error.instance_path), error.kind.name or "", error.message, None),
+                tuple(error.schema_path),
+                getattr(error.kind, "property", None),
+            )
+            for error in errors
         )
 
 

@@ -114,7 +114,8 @@ def _faults(error: Any) -> Iterator[SchemaFault]:
         missing = next((n for n in error.validator_value if error.message.startswith(repr(n))), None)
         yield SchemaFault(path, keyword, f"{_show(missing)} is missing" if missing else error.message)
     elif keyword == "anyOf" and error.context:
-        best = max(error.context, key=lambda e: len(e.absolute_path))
+        # Of "null or an object like this" an object breaks the second, whatever is wrong with it
+        best = max(error.context, key=lambda e: (len(e.absolute_path), e.validator != "type"))
         yield from _faults(best)
     else:
         yield SchemaFault(path, keyword, _words(keyword, error))
