@@ -20,7 +20,7 @@ from wfsync.store.target import Target
 CHECKSUMS = {
     "0001_definitions": "3b5fb1614d2ff95d",
     "0002_runs": "ca4ffe13a2b310f6",
-    "0003_runtime": "1b406f13686028bd",
+    "0003_runtime": "16b487f7227d8fd9",
     "0004_secrets": "1908304066926e62",
 }
 ALL = tuple(CHECKSUMS)

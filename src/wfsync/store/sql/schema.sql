@@ -91,6 +91,8 @@ CREATE TABLE workflow_runs (
     scheduled_at timestamptz,
     cancel_requested_at timestamptz,
     cancel_reason text,
+    retry_requested_at timestamptz,
+    depth integer NOT NULL DEFAULT 0,
     parent_wait_id uuid,
     replay_of_run_id uuid,
     timer_at timestamptz,

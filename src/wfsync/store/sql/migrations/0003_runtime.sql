@@ -8,6 +8,8 @@ ALTER TABLE workflow_runs
     ADD COLUMN scheduled_at timestamptz,
     ADD COLUMN cancel_requested_at timestamptz,
     ADD COLUMN cancel_reason text,
+    ADD COLUMN retry_requested_at timestamptz,
+    ADD COLUMN depth integer NOT NULL DEFAULT 0,
     ADD COLUMN parent_wait_id uuid,
     ADD COLUMN replay_of_run_id uuid,
     ADD COLUMN timer_at timestamptz,

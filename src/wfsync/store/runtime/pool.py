@@ -1,0 +1,105 @@
+"""Sessions of the runtime: opened when they are needed, handed back, closed when they broke."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+import orjson
+from psycopg.types.json import Jsonb, set_json_loads
+
+from wfsync.errors import DatabaseError, LockTimeout
+from wfsync.store.faults import translate
+from wfsync.store.runtime.place import Place
+from wfsync.store.session import Connection, connect
+
+__all__ = ["Pool", "as_jsonb", "is_lost", "open_runtime_session", "repeated"]
+
+IDLE_SECONDS: Final = 10
+"""After so long the server ends a session that idles in a transaction: a paused process holds no lock for longer."""
+
+LOCK_SECONDS: Final = 10.0
+_TIMES: Final = 6
+
+_Result = TypeVar("_Result")
+
+
+def open_runtime_session(place: Place) -> Connection:
+    """A session on the tables of ``place``. Raises `DatabaseError` as `wfsync.store.session.connect`."""
+    conn = connect(place.target, lock_timeout=LOCK_SECONDS)
+    try:
+        with translate(place.target, "preparing the session"):
+            conn.execute("SELECT pg_catalog.set_config('search_path', %s, false)", [place.search_path])
+            conn.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+        conn.prepare_threshold = 3  # the same few statements for ever; the engine needs a session of its own anyway
+        set_json_loads(orjson.loads, conn)
+    except BaseException:
+        conn.close()
+        raise
+    return conn
+
+
+def as_jsonb(value: Any) -> Jsonb:
+    """``value`` as a parameter of type jsonb."""
+    return Jsonb(value, dumps=orjson.dumps)
+
+
+class Pool:
+    """Sessions on one place for many threads; at most ``size`` are kept, any number may be in use."""
+
+    def __init__(self, place: Place, size: int = 4) -> None:
+        self.place = place
+        self._size = size
+        self._idle: list[Connection] = []
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """A session for this block; errors of the driver become `DatabaseError`, and a broken session is closed."""
+        with self._lock:
+            conn = self._idle.pop() if self._idle else None
+        if conn is None:
+            conn = open_runtime_session(self.place)
+        try:
+            with translate(self.place.target, "executing workflows"):
+                yield conn
+        finally:
+            self._give_back(conn)
+
+    def close(self) -> None:
+        """Close what is idle; sessions in use are closed when they come back."""
+        with self._lock:
+            idle, self._idle, self._size = self._idle, [], 0
+        for conn in idle:
+            conn.close()
+
+    def _give_back(self, conn: Connection) -> None:
+        from psycopg.pq import TransactionStatus
+
+        if not conn.closed and conn.info.transaction_status is TransactionStatus.IDLE:
+            with self._lock:
+                if len(self._idle) < self._size:
+                    self._idle.append(conn)
+                    return
+        conn.close()
+
+
+def repeated(attempt: Callable[[], _Result], times: int = _TIMES) -> _Result:
+    """What ``attempt`` gives, made again when it was the victim of a deadlock or of another's lock (`LockTimeout`).
+
+    Only for what is one transaction: it was rolled back.
+    """
+    for number in range(1, times):
+        try:
+            return attempt()
+        except LockTimeout:
+            time.sleep(0.02 * number)
+    return attempt()
+
+
+def is_lost(error: DatabaseError) -> bool:
+    """Whether the session is gone, so that nobody knows what became of its last statement."""
+    return error.code in {"CONNECTION_LOST", "SERVER_SHUTDOWN"}
