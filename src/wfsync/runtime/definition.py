@@ -1,7 +1,7 @@
 """A definition, compiled: frozen steps that the interpreter walks (spec: runtime.md "Definition").
 
 `compile_definition` finds every structural fault and every expression that does not compile before a run begins, so
-that none is found in the middle of one. What a step's ``config`` holds beyond its expressions is checked when the step runs.
+that none is found in the middle of one. What a step's ``config`` holds beyond its expressions is checked when it runs.
 ``workflowId`` of a call passes through as it stands: an id in the database, a key in a file.
 """
 

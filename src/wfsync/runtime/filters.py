@@ -1,8 +1,8 @@
 """Filters of a wait for events: may this payload resume it? (spec: runtime.md "Node types").
 
 A filter is ``{path, op, value}``; all must hold. ``path`` goes by dots into the payload (``items.0.sku``; ``payload.``
-in front may be written) or is a JSON pointer. What is not there satisfies ``!=``, ``not_in`` and ``not_exists`` only,
-and a null is there. Text and numbers are ordered among themselves; ``contains`` asks text for a part and a list for an item.
+in front may be written) or is a JSON pointer. What is not there satisfies ``!=``, ``not_in`` and ``not_exists`` only; a
+null is there. Text and numbers are ordered among themselves; ``contains`` asks text for a part, a list for an item.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where a failure goes, and how a run ends before its last step (spec: runtime.md "Semantics").
 
 A failure goes to the step's retries, its ``onError: continue``, the nearest enclosing ``try``, a loop's
-``onItemError: continue``, the run. Taken to the letter: a ``try`` around a loop comes before that loop's ``onItemError``.
+``onItemError: continue``, the run. Taken to the letter: a ``try`` around a loop comes before its ``onItemError``.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _shown(frame: AtIf | AtTry | AtLoop | AtItems) -> tuple[Json, Json]:
             return items.shown_of(frame.step, frame.items), None
 
 
-# ------------------------------------------------------------------------------------------------------------------ ends
+# ---------------------------------------------------------------------------------------------------------------- ends
 
 
 def returned(turn: Turn, strand: Strand) -> None:

@@ -1,8 +1,8 @@
 """Nodes that wait: for an event, for a time, for a person.
 
-Decisions where the specification is silent: ``vars.timeWait`` is ``{mode, dueAt, resumedAt}``; a task's answer comes to
-``vars.event`` as an event's payload does (and ``vars.eventName`` is left alone); ``until`` without an offset is UTC, and
-one that is past fires at once; a correlation key that is null waits for its timeout only, for it never matches.
+Decisions where the specification is silent: ``vars.timeWait`` is ``{mode, dueAt, resumedAt}``. A task's answer comes
+to ``vars.event``, as an event's payload does, and ``vars.eventName`` is left alone. ``until`` without an offset is UTC,
+and one that is past fires at once. A correlation key that is null never matches: only its timeout ends the wait.
 """
 
 from __future__ import annotations
