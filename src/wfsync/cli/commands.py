@@ -16,7 +16,9 @@ from wfsync.cli.importing import import_
 from wfsync.cli.inspecting import diff, refs
 from wfsync.cli.reconcile import apply, plan
 from wfsync.cli.reference import explain, schema
+from wfsync.cli.registry import registry
 from wfsync.cli.rollback import rollback
+from wfsync.cli.secrets import secrets
 from wfsync.cli.standing import adopt, release, status
 from wfsync.cli.validate import validate
 from wfsync.cli.watching import watch
@@ -41,6 +43,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     history,
     show,
     rollback,
+    secrets,
     db,
     schema,
     explain,

@@ -16,15 +16,30 @@ from wfsync.render.explanations.environments import ENVIRONMENTS
 from wfsync.render.explanations.files import FILES
 from wfsync.render.explanations.ownership import OWNERSHIP
 from wfsync.render.explanations.plans import PLANS
+from wfsync.render.explanations.registry import REGISTRY
 from wfsync.render.explanations.remotes import REMOTES
 from wfsync.render.explanations.repositories import REPOSITORIES
 from wfsync.render.explanations.rollbacks import ROLLBACKS
 from wfsync.render.explanations.runtime import RUNTIME
+from wfsync.render.explanations.secrets import SECRETS
 from wfsync.render.explanations.service import SERVICE
 
 __all__ = ["CATALOGUE", "Explanation", "explanation_text", "listing", "nearest", "page"]
 
-_CHAPTERS: Final = (FILES, ENVIRONMENTS, PLANS, OWNERSHIP, ROLLBACKS, REPOSITORIES, REMOTES, DATABASES, SERVICE, RUNTIME)
+_CHAPTERS: Final = (
+    FILES,
+    ENVIRONMENTS,
+    PLANS,
+    OWNERSHIP,
+    ROLLBACKS,
+    REPOSITORIES,
+    REMOTES,
+    DATABASES,
+    SERVICE,
+    RUNTIME,
+    REGISTRY,
+    SECRETS,
+)
 
 CATALOGUE: Final[dict[str, Explanation]] = {e.code: e for chapter in _CHAPTERS for e in chapter.entries}
 """Every code, in the order of the documentation."""

@@ -87,7 +87,7 @@ def pure(
     )
 
 
-def invalid(message: str, code: str, details: Json = None) -> ActionFailed:
+def invalid(message: str, *, code: str, details: Json = None) -> ActionFailed:
     """The failure of a call whose input fits its schema and still makes no sense. Trying again is of no use."""
     return ActionFailed(message, category="ValidationError", code=code, details=details)
 
@@ -104,7 +104,7 @@ def bounded(output: Json) -> Json:
     except UnicodeEncodeError:
         raise _unstorable("half a surrogate pair") from None
     except (RecursionError, ValueError):
-        raise invalid("the output is no JSON, or nested too deeply", "OUTPUT_TOO_DEEP") from None
+        raise invalid("the output is no JSON, or nested too deeply", code="OUTPUT_TOO_DEEP") from None
     if len(data) > MAX_OUTPUT_BYTES:
         raise ActionFailed(
             f"the output has {len(data)} bytes of JSON; {MAX_OUTPUT_BYTES} are allowed",
@@ -118,7 +118,7 @@ def bounded(output: Json) -> Json:
 
 
 def _unstorable(what: str) -> ActionFailed:
-    return invalid(f"the output has text with {what}, which no database column can hold", "UNSTORABLE_TEXT")
+    return invalid(f"the output has text with {what}, which no database column can hold", code="UNSTORABLE_TEXT")
 
 
 def _has_null(output: Json) -> bool:

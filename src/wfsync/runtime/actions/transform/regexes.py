@@ -36,7 +36,7 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except RegexFault as fault:
-        raise invalid(str(fault), "INVALID_REGEX") from None
+        raise invalid(str(fault), code="INVALID_REGEX") from None
 
 
 def _matches(given: JsonObject) -> Iterator[Match]:
@@ -84,7 +84,7 @@ def _group(found: Match, group: str | int) -> str | None:
 
 
 def _no_group(group: str) -> ActionFailed:
-    return invalid(f"the pattern has no group {group}", "INVALID_REGEX", {"group": group})
+    return invalid(f"the pattern has no group {group}", code="INVALID_REGEX", details={"group": group})
 
 
 _PLACEHOLDER: Final = re.compile(r"\$(?:(\$)|(\d{1,2})|\{(\w{1,64})\})")

@@ -17,7 +17,7 @@ def _object(description: str, **rules: Json) -> JsonObject:
 
 def _safe(name: str) -> str:
     if name in FORBIDDEN_NAMES:
-        raise invalid(f"{name} is not allowed as the name of a field", "FORBIDDEN_NAME", {"name": name})
+        raise invalid(f"{name} is not allowed as the name of a field", code="FORBIDDEN_NAME", details={"name": name})
     return name
 
 
@@ -42,7 +42,9 @@ def _pick(given: JsonObject) -> Json:
     source, wanted, absent = given["object"], given["fields"], given.get("missing", "skip")
     lacking: list[Json] = [name for name in wanted if name not in source]
     if lacking and absent == "fail":
-        raise invalid(f"the object has no {', '.join(map(str, lacking))}", "FIELD_MISSING", {"fields": lacking})
+        raise invalid(
+            f"the object has no {', '.join(map(str, lacking))}", code="FIELD_MISSING", details={"fields": lacking}
+        )
     return {"object": {_safe(name): source.get(name) for name in wanted if name in source or absent == "null"}}
 
 
@@ -54,7 +56,7 @@ def _rename(given: JsonObject) -> Json:
             continue
         new = _safe(names.get(name, name))
         if new in renamed:
-            raise invalid(f"two fields would be called {new}", "FIELD_TWICE", {"name": new})
+            raise invalid(f"two fields would be called {new}", code="FIELD_TWICE", details={"name": new})
         renamed[new] = value
     return {"object": renamed}
 

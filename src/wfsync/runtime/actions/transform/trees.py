@@ -27,13 +27,13 @@ def _parse(given: JsonObject) -> Json:
     except json.JSONDecodeError as error:
         raise invalid(
             f"the text is no JSON: {error.msg}, line {error.lineno}, column {error.colno}",
-            "INVALID_JSON",
-            {"line": error.lineno, "column": error.colno},
+            code="INVALID_JSON",
+            details={"line": error.lineno, "column": error.colno},
         ) from None
     except RecursionError:
         raise _too_deep() from None
     except ValueError as error:
-        raise invalid(f"the text is no JSON: {error}", "INVALID_JSON") from None
+        raise invalid(f"the text is no JSON: {error}", code="INVALID_JSON") from None
     if _is_deep(value):
         raise _too_deep()
     return {"value": value}
@@ -65,7 +65,7 @@ def _unique(pairs: list[tuple[str, Json]]) -> JsonObject:
 
 
 def _too_deep() -> ActionFailed:
-    return invalid(f"the JSON is nested more than {MAX_DEPTH} levels deep", "INVALID_JSON")
+    return invalid(f"the JSON is nested more than {MAX_DEPTH} levels deep", code="INVALID_JSON")
 
 
 def _is_deep(value: Json) -> bool:
@@ -123,7 +123,7 @@ def _by_expression(given: JsonObject) -> tuple[bool, Json]:
         value = compile_expression(given["query"]).evaluate({"value": given["value"]}, _EPOCH)
     except ExpressionFault as fault:
         raise invalid(
-            f"the query is no expression: {fault.message}", "INVALID_QUERY", {"offset": fault.offset}
+            f"the query is no expression: {fault.message}", code="INVALID_QUERY", details={"offset": fault.offset}
         ) from None
     except EvaluationFailed as failed:
         raise ActionFailed(
