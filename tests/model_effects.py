@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from model_flows import Digest, Flow
 from model_world import NOTHING, Ask, Change, Deed, Forecast, Held, Row, Stand, Step, World, foresee, stand
+
+Hold: TypeAlias = tuple[Digest, bool | None]
+"""What a file was, and whether the database owned the field then; None: nobody knows."""
 
 __all__ = ["Recorded", "Undoing", "carry_out", "foresee_apply", "foresee_import", "foresee_rollback"]
 
@@ -19,7 +22,7 @@ class Recorded:
     command: str
     source: str
     manages: bool = True
-    holds: Mapping[str, Digest] | None = None
+    holds: Mapping[str, Hold] | None = None
     policies: Mapping[str, bool | None] | None = None
     """Of keys that a rollback writes, where it is not the source's."""
     returned: frozenset[str] = frozenset()
@@ -112,25 +115,36 @@ def _manage(world: World, ahead: Forecast, as_: Recorded, ids: Mapping[str, str]
         if step.action in ("create", "overwrite") and step.after is not None:
             origin = _origin(step, base if base is not None and base.source == as_.source else None, as_)
             managed[step.key] = Held(
-                as_.source, origin, ids[step.key], step.after, policy(step.key), holds.get(step.key)
+                as_.source, origin, ids[step.key], step.after, policy(step.key), *holds.get(step.key, (None, None))
             )
     for key, digest in equal.items():
         base = world.managed.get(key)
         (workflow_id,) = world.ids_of(key)
         if base is None or base.source == as_.source:
             origin = base.origin if base is not None and base.workflow_id == workflow_id else "adopted"
-            managed[key] = Held(as_.source, origin, workflow_id, digest, policy(key), holds.get(key))
-    for key, digest in holds.items():
+            managed[key] = Held(as_.source, origin, workflow_id, digest, policy(key), *holds.get(key, (None, None)))
+    for key, (digest, owned) in holds.items():
         base = world.managed.get(key)
         if key not in ahead.wanted:
             if base is None:
-                managed[key] = Held(as_.source, "created", "", digest, policy(key), digest)
-            elif base.source == as_.source:
-                managed[key] = replace(base, held=digest)
+                managed[key] = Held(as_.source, "created", "", digest, policy(key), digest, owned)
+            elif base.source == as_.source and base.held != digest:
+                managed[key] = replace(base, held=digest, held_policy=owned)
+    managed |= _held_still(world, ahead, as_)
     for step in ahead.steps:
         if step.action == "delete" and step.key not in holds:
             managed.pop(step.key, None)
     world.managed = managed
+
+
+def _held_still(world: World, ahead: Forecast, as_: Recorded) -> dict[str, Held]:
+    """Keys that stay held, behind their files as an apply finds them under other policies."""
+    found = {}
+    for key, why in ahead.kept.items() if as_.command == "apply" else ():
+        base, flow = world.managed.get(key), world.files[as_.source].get(key)
+        if why == "held" and base is not None and flow is not None and base.held_policy != ahead.owned:
+            found[key] = replace(base, held=(key, flow.neutral(owned=ahead.owned)), held_policy=ahead.owned)
+    return found
 
 
 def _origin(step: Step, ours: Held | None, as_: Recorded) -> Literal["created", "adopted"]:
@@ -171,7 +185,7 @@ def foresee_rollback(world: World, deed: Deed, ask: Ask) -> Undoing:
         ahead.blocks |= more
     digests = {key: (key, flow.neutral(owned=deed.owned)) for key, flow in ahead.wanted.items()}
     files = {k: _file(world, deed, c) for k, c in pasts.items() if k not in ahead.kept}
-    holds = {key: digest for key, digest in files.items() if digest != digests.get(key, NOTHING)}
+    holds = {key: hold for key, hold in files.items() if hold[0] != digests.get(key, NOTHING)}
     policies: dict[str, bool | None] = {}
     for key in (*digests, *holds):
         item = world.managed.get(key)
@@ -210,14 +224,16 @@ def _meant(world: World, target: str) -> str:
     return target
 
 
-def _file(world: World, deed: Deed, change: Change) -> Digest:
+def _file(world: World, deed: Deed, change: Change) -> Hold:
     """What the ledger believes the key's file to say."""
     managed = world.managed.get(change.key)
     if managed is not None and managed.source == deed.source:
-        return managed.digest if managed.held is None else managed.held
+        if managed.held is None:
+            return managed.digest, managed.policy
+        return managed.held, managed.held_policy
     after = change.after
     for later in world.ledger[world.ledger.index(deed) + 1 :]:
         for its in later.changes:
             if its.key == change.key and its.action != "relink":
                 after = its.after
-    return after or NOTHING
+    return after or NOTHING, None

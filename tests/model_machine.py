@@ -342,7 +342,7 @@ class Machine(Edits):
             assert (said.code, said.error and said.error.code) == (1, "NOT_HELD")
         else:
             assert said.code == 0
-            self.world.managed[key] = replace(managed, held=None)
+            self.world.managed[key] = replace(managed, held=None, held_policy=None)
             self._noted("release", managed.source)
 
     # -- invariants ----------------------------------------------------------------------------------------------
@@ -356,7 +356,7 @@ class Machine(Edits):
         found = self.site.managed()
         assert found.keys() == self.world.managed.keys()
         policies: dict[bool | None, str] = {None: ""}
-        for key, (source, origin, workflow_id, digest, policy, held) in found.items():
+        for key, (source, origin, workflow_id, digest, policy, held, held_policy) in found.items():
             item = self.world.managed[key]
             assert (source, origin, workflow_id) == (item.source, item.origin, item.workflow_id)
             self._same_digest(item.digest, digest)
@@ -365,6 +365,10 @@ class Machine(Edits):
                 assert (held, item.held) in ((None, None), ("", NOTHING))
             else:
                 self._same_digest(item.held, held)
+            if item.held_policy is None:
+                assert held_policy is None
+            else:
+                assert policies.setdefault(item.held_policy, held_policy) == held_policy
         assert len(set(policies.values())) == len(policies)
 
     @invariant()

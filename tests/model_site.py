@@ -167,7 +167,9 @@ class Site:
     def managed(self) -> dict[str, tuple[Any, ...]]:
         if not self.has_ledger():
             return {}
-        rows = self.sql("SELECT key, source, origin, workflow_id, digest, policy, held FROM wfsync.managed")
+        rows = self.sql(
+            "SELECT key, source, origin, workflow_id, digest, policy, held, held_policy FROM wfsync.managed"
+        )
         return {key: rest for key, *rest in rows}  # type: ignore[misc]
 
     def has_ledger(self) -> bool:

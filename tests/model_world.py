@@ -38,6 +38,14 @@ class Held:
     policy: bool | None
     """Whether the database owned the field; None: nobody knows."""
     held: Digest | None = None
+    held_policy: bool | None = None
+    """Likewise, of ``held``."""
+
+    def holds(self, file: Digest | None, *, owned: bool) -> bool:
+        """Whether a rollback went behind this file, or behind one that nobody can compare with it."""
+        if self.held is None or file is None or self.held == NOTHING:
+            return self.held == (file or NOTHING)
+        return self.held == file or self.held_policy not in (None, owned)
 
 
 @dataclass(frozen=True)
@@ -181,7 +189,7 @@ def stand(world: World, source: str, key: str) -> Stand | None:
     other = managed.source if managed is not None and ours is None else None
     if file is not None and file == row:
         return Stand("in_sync", other=other)
-    if ours is not None and ours.held == (file or NOTHING):
+    if ours is not None and ours.holds(file, owned=owned):
         return Stand("held")
     if row is None:
         return Stand("git_only" if ours is None else "database_deleted", other=other)

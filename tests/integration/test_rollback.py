@@ -307,6 +307,26 @@ def test_rolled_back_keys_are_held_until_their_files_change(place: Any) -> None:
     assert managed(work)["gone"]["held"] is None
 
 
+def test_other_field_policies_end_no_hold_and_the_next_change_of_a_file_does(place: Any) -> None:
+    work: Workplace = place()
+    before, apply_id = busy(work)
+    work.ok("rollback", apply_id, "--force")
+    was = {key: row["held"] for key, row in managed(work).items() if row["held"] is not None}
+    with_fields = (work.folder / "wfsync.yaml").read_text() + "fields: { database: [metadata.description] }\n"
+    (work.folder / "wfsync.yaml").write_text(with_fields)
+    states = {item["key"]: item["state"] for item in work.ok("status", "--format", "json").json()["items"]}
+    assert {states[key] for key in ("gone", "new", "over")} == {"held"}
+    assert "LEDGER" not in work.ok("apply", "--force", "--prune").stdout
+    assert content(work) == before
+    now = {key: row["held"] for key, row in managed(work).items() if row["held"] is not None}
+    assert now.keys() == was.keys()
+    assert now["over"] != was["over"]  # what its file is under the new policies
+    work.write(bundle("over", [set_state("NEWER")]))
+    work.ok("apply", "--force", "--prune")
+    assert managed(work)["over"]["held"] is None
+    assert content(work)["over"]["draft"]["definition"]["steps"][0]["config"]["state"] == "NEWER"
+
+
 def test_undoing_a_rollback_ends_its_holds(place: Any) -> None:
     work: Workplace = place()
     _, apply_id = busy(work)

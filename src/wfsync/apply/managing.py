@@ -12,12 +12,12 @@ from collections.abc import Collection, Iterator, Mapping
 from msgspec import structs
 
 from wfsync.bundle.load import Desired
-from wfsync.plan.change import Change
-from wfsync.plan.managed import Managed, Origin
+from wfsync.plan.change import Change, Kept
+from wfsync.plan.managed import Hold, Managed, Origin
 from wfsync.plan.ownership import Owner
 from wfsync.plan.state import Live
 
-__all__ = ["forgotten", "managed_absent", "managed_equal", "managed_written"]
+__all__ = ["forgotten", "managed_absent", "managed_equal", "managed_held", "managed_written"]
 
 
 def managed_written(
@@ -25,12 +25,12 @@ def managed_written(
     ids: Mapping[str, str],
     current: Mapping[str, Managed],
     owner: Owner,
-    holds: Mapping[str, str],
+    holds: Mapping[str, Hold],
     returned: Collection[str] = (),
 ) -> Iterator[Managed]:
     """What is managed of the keys that were created or overwritten; ``ids`` are those that they have now.
 
-    ``holds`` are keys that a rollback holds, with the digests that their files have now; ``returned`` are keys that
+    ``holds`` are keys that a rollback holds, with what their files are now; ``returned`` are keys that
     were there before the apply that it undoes: to bring one back does not make it ours.
     """
     for change in changes:
@@ -42,7 +42,7 @@ def managed_written(
                 ids[change.key],
                 change.after_digest or "",
                 owner.policy_of(change.key),
-                holds.get(change.key),
+                *_held(holds.get(change.key)),
             )
 
 
@@ -51,7 +51,7 @@ def managed_equal(
     live: Mapping[str, Live],
     current: Mapping[str, Managed],
     owner: Owner,
-    holds: Mapping[str, str],
+    holds: Mapping[str, Hold],
 ) -> Iterator[Managed]:
     """What is to be renewed of the keys whose file and row say the same: those that are not managed like this yet."""
     for key, item in desired.items():
@@ -62,26 +62,42 @@ def managed_equal(
         if base is not None and base.source != owner.source:
             continue
         policy = owner.policy_of(key)
-        held = holds.get(key)
+        held = _held(holds.get(key))
         if base is None:
-            yield Managed(key, owner.source, "adopted", row.workflow_id, row.digest, policy, held)
-        elif (base.workflow_id, base.digest, base.policy, base.held) != (row.workflow_id, row.digest, policy, held):
+            yield Managed(key, owner.source, "adopted", row.workflow_id, row.digest, policy, *held)
+        elif (base.workflow_id, base.digest, base.policy, base.held) != (row.workflow_id, row.digest, policy, held[0]):
             # Another row than the one that we know is somebody else's, whatever it holds: never to be pruned
             origin = base.origin if base.workflow_id == row.workflow_id else "adopted"
-            yield Managed(key, base.source, origin, row.workflow_id, row.digest, policy, held)
+            yield Managed(key, base.source, origin, row.workflow_id, row.digest, policy, *held)
 
 
-def managed_absent(held: Mapping[str, str], current: Mapping[str, Managed], owner: Owner) -> Iterator[Managed]:
-    """What is managed of keys that a rollback holds and that have no row any more, so that no apply makes them again.
-
-    ``held`` are the digests of their files.
-    """
-    for key, digest in held.items():
+def managed_absent(holds: Mapping[str, Hold], current: Mapping[str, Managed], owner: Owner) -> Iterator[Managed]:
+    """What is managed of keys that a rollback holds and that have no row any more: no apply makes them again."""
+    for key, hold in holds.items():
         base = current.get(key)
         if base is None:
-            base = Managed(key, owner.source, "created", "", digest, owner.policy_of(key))
-        if base.source == owner.source and (base.held != digest or key not in current):
-            yield structs.replace(base, held=digest)
+            base = Managed(key, owner.source, "created", "", hold.digest, owner.policy_of(key))
+        if base.source == owner.source and (base.held != hold.digest or key not in current):
+            yield structs.replace(base, held=hold.digest, held_policy=hold.policy)
+
+
+def managed_held(
+    kept: Collection[Kept], files: Mapping[str, str], current: Mapping[str, Managed], owner: Owner
+) -> Iterator[Managed]:
+    """What is to be renewed of keys that an earlier rollback holds: what their files are under the policies in force,
+    so that the next change of a file ends the hold. ``files`` are the digests of files, by key.
+    """
+    for item in kept:
+        base, file = current.get(item.key), files.get(item.key)
+        if item.why == "held" and base is not None and file is not None and base.source == owner.source:
+            policy = owner.policy_of(item.key)
+            if base.held is not None and base.held_policy != policy:
+                yield structs.replace(base, held=file, held_policy=policy)
+
+
+def _held(hold: Hold | None) -> tuple[str | None, str | None]:
+    """As the last two members of `Managed`."""
+    return (None, None) if hold is None else (hold.digest, hold.policy)
 
 
 def forgotten(changes: Collection[Change]) -> frozenset[str]:

@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 from wfsync import __version__
 from wfsync.apply.actor import Actor
-from wfsync.apply.managing import forgotten, managed_absent, managed_equal, managed_written
+from wfsync.apply.managing import forgotten, managed_absent, managed_equal, managed_held, managed_written
 from wfsync.bundle.field_policies import Policies
 from wfsync.errors import CommitUnknown, WfsyncError
 from wfsync.plan.change import Change
-from wfsync.plan.managed import Managed, ManagedState
+from wfsync.plan.managed import Hold, Managed, ManagedState
 from wfsync.plan.model import Plan
 from wfsync.plan.ownership import Owner
 from wfsync.plan.state import LiveState
@@ -48,8 +48,8 @@ class Recording:
     keep: Retention = field(default_factory=Retention)
     manages: bool = True
     """False for `import`: what it writes is recorded, and whose a key is stays as it was."""
-    holds: Mapping[str, str] = field(default_factory=dict)
-    """For a rollback: keys that it holds, with the digests that their files have now."""
+    holds: Mapping[str, Hold] = field(default_factory=dict)
+    """For a rollback: keys that it holds, with what their files are now."""
     returned: Collection[str] = ()
     """For a rollback: keys that were there before the apply that it undoes."""
     policy_of: Callable[[str], str] | None = None
@@ -112,7 +112,8 @@ class Recorder:
         """Whether an apply without changes has anything to renew."""
         if not self.recording.manages:
             return False
-        return bool(self._equal(self.managed.by_key) or self._absent(self.managed.by_key))
+        current = self.managed.by_key
+        return bool(self._equal(current) or self._absent(current) or self._held(current))
 
     def renew(self, conn: Connection, tenant: Tenant | None, ids: Mapping[str, str]) -> None:
         """Write what is managed of all keys that are or have become what their files say, under the lock of applies.
@@ -122,16 +123,13 @@ class Recorder:
         """
         if not self.recording.manages:
             return
-        equal = {item.key: item for item in self._equal(self.managed.by_key)}
+        seen = self.managed.by_key
+        equal = {item.key: item for item in (*self._equal(seen), *self._held(seen))}
         written = {change.key for change in self.plan.changes if change.action in ("create", "overwrite")}
         current = read_managed_keys(conn, tenant, equal.keys() | written | self.recording.holds.keys())
         recording = self.recording
         items = list(managed_written(self.plan.changes, ids, current, self.owner, recording.holds, recording.returned))
-        items += [
-            item
-            for key, item in equal.items()
-            if key not in written and current.get(key) == self.managed.by_key.get(key)
-        ]
+        items += [item for key, item in equal.items() if key not in written and current.get(key) == seen.get(key)]
         items += self._absent(current)
         write_managed(conn, tenant, items)
 
@@ -143,6 +141,13 @@ class Recorder:
     def _equal(self, current: Mapping[str, Managed]) -> list[Managed]:
         holds = self.recording.holds
         return list(managed_equal(self.desired.by_key, self.live.by_key, current, self.owner, holds))
+
+    def _held(self, current: Mapping[str, Managed]) -> list[Managed]:
+        """What is to be renewed of holds that were made under other policies."""
+        if not self.plan.kept:
+            return []
+        files = {item.key: item.digest for item in self.desired.unselected}
+        return list(managed_held(self.plan.kept, files, current, self.owner))
 
     def _row(self, outcome: Literal["applied", "failed"], seconds: float) -> AppliedRow:
         plan, recording = self.plan, self.recording

@@ -140,7 +140,7 @@ def release(
             message = f"it is managed by another source, {item.source}, and released from there"
             problems.append(Problem(code="NOT_HELD", message=message, key=key))
         else:
-            wanted.append(structs.replace(item, held=None))
+            wanted.append(structs.replace(item, held=None, held_policy=None))
     _refuse(problems, "released", "NOT_HELD")
     apply_id = manage(conn, layout, tenant, Intent(wanted, managed, asker.source, asker.target), options)
     return Managing(asker.name, asker.target, tuple(Taken(item.key, "released") for item in wanted), apply_id)

@@ -12,10 +12,19 @@ from typing import Literal
 
 from msgspec import Struct
 
-__all__ = ["Managed", "ManagedState", "Origin"]
+__all__ = ["Hold", "Managed", "ManagedState", "Origin"]
 
 Origin = Literal["created", "adopted"]
 """``created``: our apply inserted the key. ``adopted``: it existed, and was equal, overwritten, or taken over."""
+
+
+class Hold(Struct, frozen=True):
+    """What a rollback holds a key by."""
+
+    digest: str
+    """Of the file that it went behind; `wfsync.plan.ownership.NO_FILE` where there was none."""
+    policy: str | None = None
+    """Fingerprint under which the digest was made; None: not known."""
 
 
 class Managed(Struct, frozen=True, gc=False):
@@ -33,6 +42,9 @@ class Managed(Struct, frozen=True, gc=False):
     """Fingerprint of the field policies and the overlay under which ``digest`` was made; another one: base unknown."""
     held: str | None = None
     """Digest of the file that a rollback went behind: the key is left alone until its file has another one."""
+    held_policy: str | None = None
+    """Fingerprint under which ``held`` was made: under another one nobody can tell, and the hold stays. None: not
+    known, and taken for the one in force."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,7 @@ def standing(key: str, file: str | None, row: Live | None, managed: Managed | No
     known = base is not None
     if file is not None and row is not None and file == row.digest:
         return Standing(key, "in_sync", base_known=known, managed_by=other)
-    if ours is not None and ours.held is not None and ours.held == (NO_FILE if file is None else file):
+    if ours is not None and _is_held(ours, file, owner):
         return Standing(key, "held", base_known=known)
     if row is None:
         return Standing(key, "git_only" if ours is None else "database_deleted", base_known=known, managed_by=other)
@@ -174,6 +174,15 @@ def _standings(
             found = standing(key, files.get(key), live.by_key.get(key), managed.by_key.get(key), owner)
             if found is not None:
                 yield found
+
+
+def _is_held(ours: Managed, file: str | None, owner: Owner) -> bool:
+    """Whether a rollback went behind this very file, or behind one that cannot be compared with it: other policies than
+    then make another digest of the same file, and are no change in git.
+    """
+    if ours.held is None or file is None or ours.held == NO_FILE:
+        return ours.held is not None and ours.held == (NO_FILE if file is None else file)
+    return ours.held == file or ours.held_policy not in (None, owner.policy_of(ours.key))
 
 
 def _unprunable(ours: Managed, row: Live) -> str | None:

@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from wfsync.plan.change import Blocked, Change, Kept, last_update
 from wfsync.plan.guard import Consent
-from wfsync.plan.managed import Managed
+from wfsync.plan.managed import Hold, Managed
 from wfsync.plan.ownership import NO_FILE, Standing
 from wfsync.plan.state import Live, LiveState
 
@@ -173,15 +173,17 @@ def more_blocks(
 # -------------------------------------------------------------------------------------------------------------- holds
 
 
-def file_digest(past: Past, managed: Managed | None, source: str) -> str:
+def file_digest(past: Past, managed: Managed | None, source: str) -> Hold:
     """The digest that the key's file has, as far as the ledger knows: that of the last apply from ``source``.
 
     The repository need not be there when something must be undone. `NO_FILE` where that apply had no file of it.
     """
     if managed is not None and managed.source == source:
-        return managed.digest if managed.held is None else managed.held
+        if managed.held is not None:
+            return Hold(managed.held, managed.held_policy)
+        return Hold(managed.digest, managed.policy or None)
     last = past.later_digest if past.later is not None else past.after_digest
-    return NO_FILE if last is None else last
+    return Hold(NO_FILE if last is None else last)
 
 
 def holds(
@@ -190,11 +192,11 @@ def holds(
     managed: Mapping[str, Managed],
     source: str,
     left: Collection[str],
-) -> dict[str, str]:
-    """Keys that the rollback holds → the digests of the files that it goes behind.
+) -> dict[str, Hold]:
+    """Keys that the rollback holds → the files that it goes behind.
 
     ``wanted`` are digests that rows will have (none for what is deleted); keys in ``left`` are not touched. Nothing is
     held where file and row will say the same: undoing a rollback ends its hold.
     """
     found = {past.key: file_digest(past, managed.get(past.key), source) for past in pasts if past.key not in left}
-    return {key: digest for key, digest in found.items() if digest != wanted.get(key, NO_FILE)}
+    return {key: hold for key, hold in found.items() if hold.digest != wanted.get(key, NO_FILE)}

@@ -57,5 +57,5 @@ def write_managed(conn: Connection, tenant: Tenant | None, items: Iterable[Manag
     return rows.write(
         conn,
         tenant,
-        ((m.key, m.source, m.origin, m.workflow_id, m.digest, m.policy, m.held) for m in items),
+        ((m.key, m.source, m.origin, m.workflow_id, m.digest, m.policy, m.held, m.held_policy) for m in items),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from msgspec.structs import replace
 
 from databases import LAYOUTS, Database, Databases, LayoutName
 from rows import session
@@ -18,7 +19,7 @@ from wfsync.store.ledger.schema import ensure
 from wfsync.store.target import Target
 
 A = Managed("a", "github.com/x/y/workflows", "created", "id-a", "digest-a", "policy")
-B = Managed("b", "file:/home", "adopted", "id-b", "digest-b", "policy", "held-digest")
+B = Managed("b", "file:/home", "adopted", "id-b", "digest-b", "policy", "held-digest", "held-policy")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -144,6 +145,25 @@ def test_a_ledger_of_somebody_else_is_used_once_it_is_granted(limited: Database)
             limited.execute(str(problem.details["grant"]).split(";")[0])
         assert ensure(conn, 5)[0].unavailable() is None
         assert read_managed(conn, None).by_key == {"a": A}
+
+
+def test_a_ledger_that_only_its_owner_may_migrate_is_used_as_it_is(limited: Database) -> None:
+    with connect(limited.target) as owner:
+        ensure(owner, 5)
+        owner.execute("ALTER TABLE wfsync.managed DROP COLUMN held_policy")
+        owner.execute("DELETE FROM wfsync.migrations WHERE name = '0003_held_policy'")
+        owner.execute("GRANT ALL ON SCHEMA wfsync TO limited; GRANT ALL ON ALL TABLES IN SCHEMA wfsync TO limited")
+    with connect(as_limited(limited)) as conn:
+        access, applied = ensure(conn, 5)
+        assert (applied, access.unavailable(), access.pending) == ((), None, ("0003_held_policy",))
+        with write_transaction(conn, 5):
+            write_managed(conn, None, [A, B])
+        assert read_managed(conn, None).by_key == {"a": A, "b": replace(B, held_policy=None)}
+    with connect(limited.target) as owner:
+        assert ensure(owner, 5)[1] == ("0003_held_policy",)
+        with write_transaction(owner, 5):
+            write_managed(owner, None, [B])
+        assert read_managed(owner, None).by_key["b"] == B
 
 
 def test_a_role_that_only_reads_sees_what_is_managed(limited: Database) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 import pytest
+from msgspec import structs
 
 from wfsync.plan.change import Change
 from wfsync.plan.guard import Consent
-from wfsync.plan.managed import Managed
+from wfsync.plan.managed import Hold, Managed
 from wfsync.plan.ownership import NO_FILE
 from wfsync.plan.rollback import Past, PastAction, file_digest, holds, more_blocks, standings, worded
 from wfsync.plan.state import Live, LiveState, live_state
@@ -91,17 +92,20 @@ def test_only_rows_that_were_deleted_or_replaced_were_lost() -> None:
     ],
 )
 def test_the_file_is_what_the_ledger_last_saw_of_it(past: Past, remembered: Managed | None, file: str) -> None:
-    assert file_digest(past, remembered, SOURCE) == file
+    assert file_digest(past, remembered, SOURCE).digest == file
 
 
 def test_what_is_changed_and_differs_from_its_file_is_held() -> None:
     remembered = {"k": managed("after")}
-    assert holds([UPDATED], {"k": "before"}, remembered, SOURCE, ()) == {"k": "after"}
+    behind = {"k": Hold("after", remembered["k"].policy)}
+    assert holds([UPDATED], {"k": "before"}, remembered, SOURCE, ()) == behind
     assert holds([UPDATED], {"k": "before"}, remembered, SOURCE, {"k"}) == {}  # left alone
     assert holds([UPDATED], {"k": "after"}, remembered, SOURCE, ()) == {}  # as its file says
-    assert holds([CREATED], {}, remembered, SOURCE, ()) == {"k": "after"}
+    assert holds([CREATED], {}, remembered, SOURCE, ()) == behind
     assert holds([CREATED], {}, {"k": managed("after", held=NO_FILE)}, SOURCE, ()) == {}  # neither row nor file
-    assert holds([DELETED], {"k": "before"}, {}, SOURCE, ()) == {"k": NO_FILE}
+    assert holds([DELETED], {"k": "before"}, {}, SOURCE, ()) == {"k": Hold(NO_FILE)}
+    again = structs.replace(managed("before", held="after"), held_policy="of the hold")
+    assert holds([UPDATED], {"k": "first"}, {"k": again}, SOURCE, ()) == {"k": Hold("after", "of the hold")}
 
 
 @pytest.mark.parametrize(

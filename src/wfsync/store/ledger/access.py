@@ -41,6 +41,8 @@ class Access:
     """USAGE on the schema."""
     may_create_tables: bool
     """CREATE on the schema."""
+    owns_tables: bool
+    """It is, or is a member of, the owner of every table: it may alter them."""
     rights: Mapping[str, frozenset[str]] = field(hash=False)
     """Table → privileges of this role; only tables that exist."""
     migrations: tuple[str, ...] = ()
@@ -186,6 +188,8 @@ _LOOK: Final = """
         pg_catalog.has_database_privilege(pg_catalog.current_database()::pg_catalog.text, 'CREATE'),
         coalesce(pg_catalog.has_schema_privilege(n.oid, 'USAGE'), false),
         coalesce(pg_catalog.has_schema_privilege(n.oid, 'CREATE'), false),
+        NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relkind = ANY ('{r,p}')
+            AND NOT pg_catalog.pg_has_role(c.relowner, 'USAGE')),
         ARRAY(SELECT c.relname::pg_catalog.text FROM pg_catalog.pg_class c
               WHERE c.relnamespace = n.oid AND c.relkind = ANY ('{r,p}')),
         ARRAY(SELECT c.relname::pg_catalog.text || ' ' || p.privilege
@@ -202,7 +206,7 @@ def look(conn: Connection) -> Access:
     with translate(target_of(conn), "looking for the ledger"):
         row = conn.execute(_LOOK).fetchone()
         assert row is not None  # noqa: S101 - a SELECT without a table has one row
-        database, user, exists, creates, uses, creates_tables, tables, granted = row
+        database, user, exists, creates, uses, creates_tables, owns, tables, granted = row
         rights: dict[str, set[str]] = {name: set() for name in tables}
         for entry in granted:
             name, _, privilege = entry.rpartition(" ")
@@ -213,7 +217,7 @@ def look(conn: Connection) -> Access:
     frozen = {name: frozenset(privileges) for name, privileges in rights.items()}
     known = known_migrations()
     changed = tuple(name for name, its in applied.items() if name in known and its != checksum(known[name]))
-    return Access(database, user, exists, creates, uses, creates_tables, frozen, tuple(applied), changed)
+    return Access(database, user, exists, creates, uses, creates_tables, owns, frozen, tuple(applied), changed)
 
 
 @cache

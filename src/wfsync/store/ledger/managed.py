@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, LiteralString, TypeAlias
 
 from wfsync.store.faults import translate
 from wfsync.store.ledger.access import look, tenant_text
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ManagedRow", "forget", "hmac_key", "read", "read_keys", "write", "written_at"]
 
-ManagedRow: TypeAlias = tuple[str, str, str, str, str, str, str | None]
-"""key, source, origin, workflow_id, digest, policy, held."""
+ManagedRow: TypeAlias = tuple[str, str, str, str, str, str, str | None, str | None]
+"""key, source, origin, workflow_id, digest, policy, held, held_policy."""
 
 _NAMES: Final = ("key", "source", "origin", "workflow_id", "digest", "policy", "held")
+_LATER: Final = "held_policy"
+"""A column that a ledger lacks which only its owner may migrate: then it is neither read nor written."""
 _COLUMNS: Final = ", ".join(_NAMES)
 _CHUNK: Final = 5000
 
@@ -50,7 +52,10 @@ def written_at(conn: Connection, tenant: Tenant | None, keys: Collection[str]) -
     return dict(conn.execute(statement, [tenant_text(tenant), list(keys)]).fetchall())
 
 
-_READ: Final = f"SELECT {_COLUMNS} FROM wfsync.managed WHERE tenant = %s"  # noqa: S608 - names from above
+# A column that may not be there is a member of the row as JSON; only few rows are held, so that costs nothing
+_READ: Final = f"""
+    SELECT {_COLUMNS}, CASE WHEN held IS NOT NULL THEN pg_catalog.to_jsonb(managed) ->> '{_LATER}' END
+    FROM wfsync.managed WHERE tenant = %s"""  # noqa: S608 - names from above
 
 
 def write(conn: Connection, tenant: Tenant | None, rows: Iterable[ManagedRow]) -> int:
@@ -63,22 +68,36 @@ def write(conn: Connection, tenant: Tenant | None, rows: Iterable[ManagedRow]) -
 
     remaining = iter(rows)
     written = 0
+    names: tuple[str, ...] = ()
     while chunk := list(islice(remaining, _CHUNK)):
-        document = orjson.dumps([dict(zip(_NAMES, row, strict=True)) for row in chunk]).decode()
-        conn.execute(_WRITE, [tenant_text(tenant), document])
+        names = names or ((*_NAMES, _LATER) if _has_later(conn) else _NAMES)
+        document = orjson.dumps([dict(zip(names, row, strict=False)) for row in chunk]).decode()
+        conn.execute(_write(names), [tenant_text(tenant), document])
         written += len(chunk)
     return written
 
 
-# The clock's time, not the transaction's: what a trigger says of our own writing is not later than this
-_WRITE: Final = f"""
-    INSERT INTO wfsync.managed (tenant, {_COLUMNS}, updated_at)
-    SELECT %s, {_COLUMNS}, pg_catalog.clock_timestamp() FROM pg_catalog.json_to_recordset(%s::pg_catalog.json) AS new
-        (key text, source text, origin text, workflow_id text, digest text, policy text, held text)
-    ON CONFLICT (tenant, key) DO UPDATE SET source = excluded.source, origin = excluded.origin,
-        workflow_id = excluded.workflow_id, digest = excluded.digest, policy = excluded.policy, held = excluded.held,
-        updated_at = excluded.updated_at
-"""  # noqa: S608 - names from above
+def _has_later(conn: Connection) -> bool:
+    row = conn.execute(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = 'wfsync.managed'::pg_catalog.regclass"
+        " AND attname = %s AND NOT attisdropped)",
+        [_LATER],
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _write(names: tuple[str, ...]) -> LiteralString:
+    # The clock's time, not the transaction's: what a trigger says of our own writing is not later than this
+    columns: Any = ", ".join(names)
+    typed: Any = ", ".join(f"{name} text" for name in names)
+    renewed: Any = ", ".join(f"{name} = excluded.{name}" for name in (*names[1:], "updated_at"))
+    statement: LiteralString = f"""
+        INSERT INTO wfsync.managed (tenant, {columns}, updated_at)
+        SELECT %s, {columns}, pg_catalog.clock_timestamp()
+        FROM pg_catalog.json_to_recordset(%s::pg_catalog.json) AS new ({typed})
+        ON CONFLICT (tenant, key) DO UPDATE SET {renewed}
+    """  # noqa: S608 - names from above
+    return statement
 
 
 def forget(conn: Connection, tenant: Tenant | None, keys: Collection[str]) -> None:
