@@ -24,6 +24,7 @@ from wfsync.repo.origin import OpenAt, Origin
 from wfsync.repo.source import CONFIG_NAME, Repository, Source
 
 if TYPE_CHECKING:
+    from wfsync.bundle.declared import Declared
     from wfsync.plan.model import TargetRef
     from wfsync.store.connection import Connection
     from wfsync.store.layout import InstanceLayout, Tenant
@@ -81,7 +82,28 @@ class Workspace:
 
     def source(self, *, allow_empty: bool = False, beside: frozenset[str] = frozenset()) -> Source:
         """The bundle files; those in ``beside`` (such as a plan file) are none."""
-        return self.repository.source(self.directory, exclude=self.own_files() | beside, allow_empty=allow_empty)
+        from wfsync.testing.folder import tests_among_bundles
+
+        tests = tests_among_bundles(self.repository, self.tests_folder, self.directory)
+        exclude = self.own_files() | tests | beside
+        return self.repository.source(self.directory, exclude=exclude, allow_empty=allow_empty)
+
+    @property
+    def tests_folder(self) -> str:
+        """Where the files of tests are, whether it exists or not."""
+        from wfsync.testing.folder import FOLDER
+
+        return self._beside_config(FOLDER)
+
+    def tests(self, within: str | None = None) -> Source:
+        """The files of tests, or those in one part of their folder. Raises `RepositoryError`."""
+        from wfsync.testing.folder import test_source
+
+        return test_source(self.repository, self.tests_folder, self.directory, within)
+
+    def whole(self) -> Workspace:
+        """The same with all bundles of the configuration, whatever folder was named."""
+        return replace(self, directory=self._whole)
 
     def settings(self) -> Json:
         """What the configuration file says, as a tree: comments and layout do not count. ``{}`` where there is none."""
@@ -100,6 +122,17 @@ class Workspace:
 
         Raises `ConfigError` when the file is missing and `InputError` when it is wrong.
         """
+        found = self._registry_file()
+        return None if found is None else parse_registry(*found)
+
+    def declared(self) -> Declared | None:
+        """All that the registry file says, stubs included; as `registry`."""
+        from wfsync.bundle.declared import parse_declared
+
+        found = self._registry_file()
+        return None if found is None else parse_declared(*found)
+
+    def _registry_file(self) -> tuple[bytes, str] | None:
         path = self.registry_path
         if path is None:
             return None
@@ -110,7 +143,7 @@ class Workspace:
                 code="REGISTRY_MISSING",
                 hint="correct `registry:` in wfsync.yaml, or add the file",
             )
-        return parse_registry(data, self.repository.label(path))
+        return data, self.repository.label(path)
 
     def overlay(self, environment: Environment) -> Overlay:
         """What holds in ``environment`` only, according to its overlay file; nothing when it names none.
@@ -137,13 +170,15 @@ class Workspace:
         whole = self.directory == self._beside_config(self.config.directory)
         return replace(policies, overlay=replace(self.overlay(environment), whole=whole))
 
-    def load_options(self, policies: Policies = GIT_OWNS_ALL) -> LoadOptions:
-        """The rules under which this repository's files are read, for a target with these ``policies``."""
+    def load_options(self, policies: Policies = GIT_OWNS_ALL, *, dependencies: bool = True) -> LoadOptions:
+        """The rules under which this repository's files are read, for a target with these ``policies``; without
+        ``dependencies`` the registry file is not asked.
+        """
         reserved = reserved_keys(self.own_files() | {CONFIG_NAME})
         return LoadOptions(
             definitions=self.config.definitions,
             reserved=reserved,
-            registry=self.registry(),
+            registry=self.registry() if dependencies else None,
             policies=policies,
             secrets=self.config.secrets,
         )

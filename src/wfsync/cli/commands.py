@@ -43,6 +43,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     history,
     show,
     rollback,
+    registry,
     secrets,
     db,
     schema,

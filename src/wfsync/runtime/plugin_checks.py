@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+import orjson
+
 from wfsync.bundle.json_schema import schema_faults
 from wfsync.bundle.source_map import pointer
 from wfsync.runtime.registry import Action, NodeType, PayloadSchema, Plugin, RetryHint
@@ -86,8 +88,19 @@ def _schema(schema: Any, name: str) -> Iterator[str]:
     if not isinstance(schema, dict | bool):
         yield f"{name} is {_kind(schema)}, not a JSON Schema"
         return
-    for fault in schema_faults(schema):
+    faults = schema_faults(schema)
+    for fault in faults:
         yield f"{name}{pointer(fault.path)}: {fault.message}"
+    if not faults and not _is_json(schema):
+        yield f"{name} holds what JSON has not"
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _kind(value: Any) -> str:

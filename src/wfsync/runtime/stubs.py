@@ -32,7 +32,7 @@ from wfsync.runtime.registry import (
     Run,
 )
 
-__all__ = ["Sleeper", "combined", "declared_entries", "stub_actions"]
+__all__ = ["Sleeper", "combined", "declared_entries", "is_stub", "stub_actions"]
 
 Entry = TypeVar("Entry")
 
@@ -56,6 +56,11 @@ def stub_actions(declared: Declared, real: Registry | None = None) -> Registry:
         for action in declared.actions
         if action.stub
     )
+
+
+def is_stub(action: Action) -> bool:
+    """True when calls of ``action`` are answered by a stub."""
+    return isinstance(action.run, _Stub)
 
 
 def declared_entries(declared: Declared) -> Registry:
