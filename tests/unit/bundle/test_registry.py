@@ -80,6 +80,18 @@ def test_all_faults_at_once() -> None:
     assert len(faults(b"version: 2\nactions: 3\nnodeTypes: [1]\n")) == 3
 
 
+def test_bare_ids_and_full_entries_name_the_same() -> None:
+    full = b"""\
+version: 1
+actions:
+  - { id: tickets.create, version: 1, input: { type: object }, stub: { echo: true } }
+  - { id: tickets.create, version: 3, label: Open a ticket }
+nodeTypes: [{ id: state.set, config: { type: object } }, { id: action.call }]
+schemas: [{ ref: payload.Ticket.v1, schema: { type: object } }]
+"""
+    assert parse_registry(full, "registry.yaml") == REGISTRY
+
+
 @pytest.mark.parametrize("data", [b"", b"[", b"\xff", b"version: 1\nversion: 1\n", b"- 1\n", b"null"])
 def test_unreadable(data: bytes) -> None:
     assert all(p.code == "INVALID_REGISTRY" for p in faults(data))
