@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,12 @@ settings.load_profile("wfsync")
 
 # What is called in this process must not find what an earlier run left in the home folder.
 os.environ["WFSYNC_CACHE_DIR"] = ""
+
+# What runs in the background (nohup, a CI system) may ignore signals, and children inherit that: not the programs that
+# are tested with those very signals.
+for _number in (signal.SIGHUP, signal.SIGINT):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
