@@ -60,6 +60,21 @@ def test_upgrade_of_an_empty_database(cli: CommandLine, database: Databases, tmp
     assert work.ok("db", "upgrade").stdout.endswith(": 0 migrations applied.\n")
 
 
+def test_a_table_that_the_ledger_lost_is_seen_and_made_anew(
+    cli: CommandLine, database: Databases, tmp_path: Path
+) -> None:
+    work = Workplace(cli, database("A"), tmp_path)
+    work.write(bundle("a"))
+    work.ok("apply")
+    work.rows("DROP TABLE wfsync.evidence")
+    assert facts(work.ok("db", "status").stdout)["Ledger"].startswith("without evidence: `wfsync db upgrade`")
+    assert "made wfsync.evidence anew, empty" in work.ok("db", "upgrade").stderr
+    told = facts(work.ok("db", "status").stdout)
+    assert (told["Ledger"], told["Ledger managed"], told["Ledger applies"]) == ("yes", "1", "1")
+    work.ok("apply")
+    assert work.rows("SELECT total IS NOT NULL AS known FROM wfsync.evidence") == [{"known": True}]
+
+
 def test_no_password_anywhere(cli: CommandLine, database: Databases, tmp_path: Path) -> None:
     work = Workplace(cli, database("A"), tmp_path)
     conninfo = f"{work.database.conninfo} password=hunter2"

@@ -68,6 +68,10 @@ def upgrade(app: App, directory: Path | None) -> None:
         app.info(f"applied {name}")
     for name in done.ledger:
         app.info(f"applied {name} of the ledger")
+    for name in done.repaired:
+        app.info(
+            f"made wfsync.{name} anew, empty: it was gone from the ledger; grant other roles their rights on it again"
+        )
     app.problems(done.problems)
     app.result(f"Upgraded {target.display()}: {len(done.tables) + len(done.ledger)} migrations applied.")
 

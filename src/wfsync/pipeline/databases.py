@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from wfsync.errors import DatabaseError, Problem
 from wfsync.store.connection import connect
 from wfsync.store.layout import InstanceLayout, detect
+from wfsync.store.ledger.repair import repair
 from wfsync.store.ledger.schema import ensure
 from wfsync.store.ledger.summary import LedgerSummary, summarise
 from wfsync.store.migrate import pending
@@ -49,6 +50,8 @@ class Upgraded:
     """Migrations of the ledger."""
     problems: tuple[Problem, ...] = ()
     """Warnings."""
+    repaired: tuple[str, ...] = ()
+    """Tables of the ledger that were lost and are made anew, empty."""
 
 
 def upgrade(target: Target, lock_timeout: float) -> Upgraded:
@@ -59,6 +62,7 @@ def upgrade(target: Target, lock_timeout: float) -> Upgraded:
     """
     with connect(target, lock_timeout=lock_timeout) as conn:
         tables = upgrade_tables(conn, lock_timeout=lock_timeout)
+        repaired = repair(conn, lock_timeout)
         access, ledger = ensure(conn, lock_timeout)
         unavailable = access.unavailable()
         if unavailable is not None and detect(conn).name != "wfsync":
@@ -67,7 +71,7 @@ def upgrade(target: Target, lock_timeout: float) -> Upgraded:
                 code="PERMISSION_DENIED",
                 hint=unavailable.hint,
             )
-    return Upgraded(tables, ledger, () if unavailable is None else (unavailable,))
+    return Upgraded(tables, ledger, () if unavailable is None else (unavailable,), repaired)
 
 
 def describe(target: Target | None, origin: str, server: EmbeddedServer | None) -> DatabaseStatus:

@@ -263,6 +263,13 @@ def test_a_damaged_ledger_is_not_taken_for_a_missing_right(place: Any) -> None:
         shown = work.ok(command).stdout
         assert "the ledger in this database is damaged, wfsync.managed is missing" in shown
         assert "GRANT" not in shown
+        assert "let the owner of the schema run `wfsync db upgrade`" in shown
+    work.write(bundle("a", [set_state("NEW")]))
+    assert "LEDGER_UNREADABLE" in work.fails(4, "apply", "--force").stdout
+    work.rows("DROP TABLE wfsync.migrations")
+    assert "Ledger: damaged: no table migrations, managed" in work.ok("db", "status").stdout
+    assert "DROP SCHEMA wfsync CASCADE" in work.ok("plan").stdout
+    work.write(bundle("a"))
     work.rows("DROP SCHEMA wfsync CASCADE")
     assert "LEDGER" not in work.ok("apply").stdout
     assert work.ok("status").stdout.endswith("Status: 1 in sync.\n")

@@ -15,7 +15,9 @@ from wfsync.state.managed import read_managed, write_managed
 from wfsync.store.connection import connect, snapshot, write_transaction
 from wfsync.store.ledger import managed as rows
 from wfsync.store.ledger.access import known_migrations, look
+from wfsync.store.ledger.repair import repair
 from wfsync.store.ledger.schema import ensure
+from wfsync.store.ledger.summary import summarise
 from wfsync.store.target import Target
 
 A = Managed("a", "github.com/x/y/workflows", "created", "id-a", "digest-a", "policy")
@@ -71,6 +73,32 @@ def test_two_first_applies_create_it_once(database: Databases) -> None:
     for thread in threads:
         thread.join()
     assert sorted(map(len, done)) == [0, 0, 0, len(known_migrations())]
+
+
+_SHAPE = """
+    SELECT c.relname, pg_catalog.pg_get_indexdef(c.oid), pg_catalog.obj_description(c.oid, 'pg_class'), a.attname,
+        pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attstorage, a.attcollation,
+        pg_catalog.pg_get_expr(d.adbin, d.adrelid), pg_catalog.col_description(c.oid, a.attnum)
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+    LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+    WHERE c.relnamespace = 'wfsync'::regnamespace AND c.relkind IN ('r', 'i') ORDER BY c.relname, a.attnum
+"""
+
+
+def test_every_table_that_is_lost_is_made_anew_as_it_was(database: Databases) -> None:
+    with connect(database("A").target) as conn:
+        ensure(conn, 5)
+        whole = conn.execute(_SHAPE).fetchall()
+        assert repair(conn, 5) == ()
+        for lost in (["evidence"], ["managed"], ["applies", "apply_changes"], ["instance", "managed", "evidence"]):
+            for name in lost:
+                conn.execute(f"DROP TABLE wfsync.{name}")
+            state = summarise(conn).state
+            assert all(name in state for name in lost)
+            assert repair(conn, 5) == tuple(lost)
+            assert conn.execute(_SHAPE).fetchall() == whole
+            assert summarise(conn).state == "yes"
+            assert rows.hmac_key(conn) is not None
 
 
 def test_a_newer_ledger_is_read_and_never_written(database: Databases) -> None:

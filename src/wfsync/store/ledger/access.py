@@ -26,6 +26,9 @@ __all__ = ["SCHEMA", "Access", "checksum", "known_migrations", "look", "tenant_t
 SCHEMA: Final = "wfsync"
 BOOKKEEPING: Final = "migrations"
 _TABLES: Final = ("instance", "managed", "applies", "apply_changes")
+_DISPOSABLE: Final = {"evidence": "0002_evidence"}
+"""Tables that nothing is lost with, and the migrations that make them."""
+_ONE_OR_MORE: Final = {False: "an empty table", True: "empty tables"}
 _WRITING: Final = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 
 
@@ -52,8 +55,8 @@ class Access:
 
     @property
     def exists(self) -> bool:
-        """There is a ledger, whatever this role may do with it."""
-        return BOOKKEEPING in self.rights
+        """There is a ledger, whatever this role may do with it, and whatever it has lost."""
+        return any(name in self.rights for name in (BOOKKEEPING, *_TABLES))
 
     @property
     def is_readable(self) -> bool:
@@ -67,8 +70,19 @@ class Access:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Tables that the ledger has lost: no right would help."""
-        return tuple(name for name in _TABLES if name not in self.rights) if self.exists else ()
+        """Tables that the ledger has lost and is none without: no right would help."""
+        return tuple(name for name in (BOOKKEEPING, *_TABLES) if name not in self.rights) if self.exists else ()
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """The same, and those that it can do without."""
+        evidence = (name for name, migration in _DISPOSABLE.items() if migration in self.migrations)
+        return (*self.missing, *(name for name in evidence if name not in self.rights))
+
+    @property
+    def is_repairable(self) -> bool:
+        """This role could make anew what is lost."""
+        return bool(self.lost) and BOOKKEEPING in self.rights and self.may_create_tables and self.owns_tables
 
     @property
     def newer(self) -> tuple[str, ...]:
@@ -149,9 +163,15 @@ class Access:
             code="LEDGER_UNAVAILABLE",
             severity="warning",
             message=f"the ledger in this database is damaged, {names} is missing: {consequence}",
-            hint=f"Restore the schema {SCHEMA} from a backup; or DROP SCHEMA {SCHEMA} CASCADE: the next apply begins a"
-            " new ledger, which knows nothing of what the old one knew.",
+            hint=f"Restore the schema {SCHEMA} from a backup. Or {self._mending()}; what was in it stays lost.",
             details={"missing": list(self.missing)},
+        )
+
+    def _mending(self) -> str:
+        if BOOKKEEPING in self.missing:
+            return f"DROP SCHEMA {SCHEMA} CASCADE: the next apply begins a new ledger"
+        return (
+            f"let the owner of the schema run `wfsync db upgrade`: it makes {_ONE_OR_MORE[len(self.missing) > 1]} anew"
         )
 
     def _grant(self) -> str | None:

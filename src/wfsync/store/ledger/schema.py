@@ -53,7 +53,8 @@ def _is_to_be_done(access: Access) -> bool:
     """Whether a migration is pending, and this role could apply it as far as can be told."""
     if not access.exists:
         return access.unavailable() is None
-    return bool(access.migrations and access.pending and access.may_create_tables and access.owns_tables)
+    may = access.may_create_tables and access.owns_tables and not access.missing
+    return bool(access.migrations and access.pending and may)
 
 
 def _migrate(conn: Connection, access: Access) -> tuple[str, ...]:

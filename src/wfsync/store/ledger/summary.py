@@ -49,7 +49,9 @@ def _state(access: Access) -> str:
     if access.newer:
         return "made by a newer wfsync"
     if access.missing:
-        return f"damaged: no table {', '.join(access.missing)}"
+        return f"damaged: no table {', '.join(access.lost)}"
+    if access.lost:
+        return f"without {', '.join(access.lost)}: `wfsync db upgrade` makes it anew"
     if not access.is_readable:
         return f"closed to {access.user}"
     if not access.is_writable:
