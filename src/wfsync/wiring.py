@@ -97,13 +97,14 @@ class Workspace:
 
     def tests(self, within: str | None = None) -> Source:
         """The files of tests, or those in one part of their folder. Raises `RepositoryError`."""
-        from wfsync.testing.folder import test_source
+        from wfsync.testing.folder import find_tests
 
-        return test_source(self.repository, self.tests_folder, self.directory, within)
+        return find_tests(self.repository, self.tests_folder, self.directory, within)
 
     def whole(self) -> Workspace:
-        """The same with all bundles of the configuration, whatever folder was named."""
-        return replace(self, directory=self._whole)
+        """The same with all bundles of the configuration, whatever folder was named; without one, of the repository."""
+        directory = "." if self.config_path is None else self._beside_config(self.config.directory)
+        return replace(self, directory=directory)
 
     def settings(self) -> Json:
         """What the configuration file says, as a tree: comments and layout do not count. ``{}`` where there is none."""

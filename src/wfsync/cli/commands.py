@@ -20,6 +20,7 @@ from wfsync.cli.registry import registry
 from wfsync.cli.rollback import rollback
 from wfsync.cli.secrets import secrets
 from wfsync.cli.standing import adopt, release, status
+from wfsync.cli.test import test
 from wfsync.cli.validate import validate
 from wfsync.cli.watching import watch
 
@@ -30,6 +31,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     new,
     validate,
     fmt,
+    test,
     plan,
     apply,
     status,

@@ -19,6 +19,7 @@ _SCHEMAS: Final = {
     "registry": "registry.v1",
     "overlay": "overlay.v1",
     "definition": "workflow-definition.v1",
+    "test": "workflow-test.v1",
 }
 
 
@@ -30,7 +31,8 @@ def schema(app: App, name: str) -> None:
 
     bundle: a workflow file; config: wfsync.yaml; plan: what `plan --format json` prints; plan-file: what `plan --out`
     writes for apply; targets: what plan, apply and status print of a group; registry: the file that lists what an
-    instance offers; overlay: what holds in one environment only; definition: the definition inside a workflow.
+    instance offers; overlay: what holds in one environment only; definition: the definition inside a workflow; test:
+    a file of tests.
 
     \b
     Example:

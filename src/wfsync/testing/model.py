@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from wfsync.bundle.model import Json, JsonObject
-from wfsync.bundle.source_map import Path
+from wfsync.bundle.source_map import Path, SourceMap
 from wfsync.runtime.protocol import Failure
 
 __all__ = [
@@ -137,6 +137,8 @@ class Case:
     children: Mapping[str, tuple[ChildReply, ...]] = field(default_factory=dict)
     cancel_after: timedelta | None = None
     expect: Expectation = field(default_factory=Expectation)
+    source: SourceMap = field(default_factory=lambda: SourceMap(""), compare=False, repr=False)
+    """Where everything stands in its file."""
 
     @property
     def id(self) -> str:

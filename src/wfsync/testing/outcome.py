@@ -11,7 +11,6 @@ from datetime import timedelta
 from typing import Literal
 
 from wfsync.bundle.model import Json, JsonObject
-from wfsync.bundle.source_map import Path
 
 __all__ = ["Difference", "Outcome", "Seen", "Trouble", "Verdict"]
 
@@ -59,14 +58,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that is not as expected. ``path`` is that of the expectation in the test's file."""
+    """One thing that is not as expected."""
 
     what: str
     """Such as ``vars.total`` or ``calls[1].input.to``."""
-    path: Path
     expected: Json
     actual: Json
     note: str = ""
+    place: str = ""
+    """Where the test says what is expected: ``FILE:LINE:COLUMN``."""
 
 
 @dataclass(frozen=True, slots=True)

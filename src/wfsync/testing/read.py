@@ -52,14 +52,13 @@ def read_tests(data: bytes, syntax: Syntax, file: str) -> TestFile:
             for path, message, hint in _rules(document.tree)
         ]
     if problems:
-        raise _invalid(file, problems)
-    return TestFile(file, tuple(_cases(document, file)))
+        raise _invalid(file, sorted(problems, key=_position))
+    return TestFile(file, tuple(_cases(document)))
 
 
-def _cases(document: Document, file: str) -> Iterator[Case]:
+def _cases(document: Document) -> Iterator[Case]:
     for index, tree in enumerate(document.tree["tests"]):
-        path = ("tests", index)
-        yield case_of(tree, document.tree, file=file, path=path, line=document.source.value(path).line or 1)
+        yield case_of(tree, document.tree, source=document.source, path=("tests", index))
 
 
 def _schema_faults(document: Document) -> Iterator[Problem]:
@@ -134,6 +133,11 @@ def _times(value: object, path: Path) -> Iterator[tuple[Path, str, str | None]]:
                 yield from _times(member, here)
         except (ValueError, OverflowError):
             yield here, "lies outside of what a calendar has", None
+
+
+def _position(problem: Problem) -> tuple[int, int]:
+    place = problem.place
+    return (0, 0) if place is None else (place.line or 0, place.column or 0)
 
 
 def _recoded(problem: Problem) -> Problem:

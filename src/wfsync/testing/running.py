@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from wfsync.bundle.model import JsonObject
+from wfsync.runtime.redaction import Redactor
 from wfsync.runtime.registry import Registry
 from wfsync.testing.checking import misnamed
 from wfsync.testing.model import Case
-from wfsync.testing.outcome import Outcome, Trouble, Verdict
+from wfsync.testing.outcome import Difference, Outcome, Trouble, Verdict
 from wfsync.testing.processes import in_processes
 from wfsync.testing.verdict import differences
 from wfsync.testing.workflows import NotRunnable, Prepared, Workflows
@@ -82,11 +84,15 @@ class Suite:
         if trouble is not None:
             return replace(verdict, trouble=trouble)
         outcome = self.engine.run(case, prepared)
+        mask = Redactor(case.secrets)
         if outcome.trouble is not None:
-            return replace(verdict, outcome=outcome, trouble=outcome.trouble, seen=outcome.seen)
+            return replace(verdict, outcome=_shown(outcome, mask), trouble=outcome.trouble, seen=outcome.seen)
         found = differences(case, outcome)
         if found:
-            return replace(verdict, result="failed", differences=found, outcome=outcome, seen=outcome.seen)
+            masked = tuple(_masked(one, mask) for one in found)
+            return replace(
+                verdict, result="failed", differences=masked, outcome=_shown(outcome, mask), seen=outcome.seen
+            )
         return replace(verdict, result="passed", seen=outcome.seen)
 
     @staticmethod
@@ -95,4 +101,11 @@ class Suite:
         return Verdict(case.id, case.file, case.line, case.name, case.workflow, "error", trouble=trouble)
 
 
-Lost = Callable[[Case, str], Verdict]
+def _masked(one: Difference, mask: Redactor) -> Difference:
+    return replace(one, expected=mask.value(one.expected), actual=mask.value(one.actual), note=mask.text(one.note))
+
+
+def _shown(outcome: Outcome, mask: Redactor) -> Outcome:
+    """What is shown of it: how the run went, without its data, which may be large."""
+    calls: tuple[JsonObject, ...] = tuple(mask.value(call) for call in outcome.calls)
+    return replace(outcome, envelope={}, error=mask.value(outcome.error), calls=calls, seen=frozenset())

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from wfsync.bundle.model import Json, JsonObject
-from wfsync.bundle.source_map import Path
+from wfsync.bundle.source_map import Path, SourceMap
 from wfsync.runtime.protocol import Failure
 from wfsync.testing.model import (
     NOTHING,
@@ -27,16 +27,17 @@ __all__ = ["case_of"]
 Made = TypeVar("Made")
 
 
-def case_of(tree: JsonObject, whole: JsonObject, *, file: str, path: Path, line: int) -> Case:
+def case_of(tree: JsonObject, whole: JsonObject, *, source: SourceMap, path: Path) -> Case:
     """One test; ``whole`` is the file's tree, whose ``workflow``, ``now``, ``secrets`` and ``stubs`` are defaults."""
     event = tree.get("event")
     now = tree.get("now", whole.get("now"))
     shared = whole.get("stubs", {})
     stubs = {**shared, **tree.get("stubs", {})}
     return Case(
-        file=file,
+        file=source.file,
         path=path,
-        line=line,
+        line=source.value(path).line or 1,
+        source=source,
         name=tree["name"],
         workflow=tree["workflow"] if "workflow" in tree else whole["workflow"],
         version=tree.get("version"),

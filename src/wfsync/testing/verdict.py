@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from wfsync.bundle.model import Json, JsonObject
 from wfsync.bundle.source_map import Path
@@ -19,15 +19,28 @@ _CALL: Final = ("action", "version", "step", "input")
 _ERROR: Final = ("category", "message", "code", "details", "nodePath", "step")
 
 
+class _Found(NamedTuple):
+    """A `Difference` whose place is still a path."""
+
+    what: str
+    path: Path
+    expected: Json
+    actual: Json
+    note: str = ""
+
+
 def differences(case: Case, outcome: Outcome) -> tuple[Difference, ...]:
     """Everything that is not as ``case`` expects, in the order of what matters: first how the run ended."""
     at: Path = (*case.path, "expect")
-    return tuple(_differences(case.expect, outcome, at))
+    return tuple(
+        Difference(what, expected, actual, note, str(case.source.value(path)))
+        for what, path, expected, actual, note in _differences(case.expect, outcome, at)
+    )
 
 
-def _differences(expect: Expectation, outcome: Outcome, at: Path) -> Iterator[Difference]:
+def _differences(expect: Expectation, outcome: Outcome, at: Path) -> Iterator[_Found]:
     if outcome.status != expect.status:
-        yield Difference("status", (*at, "status"), expect.status, outcome.status, _how_it_ended(outcome))
+        yield _Found("status", (*at, "status"), expect.status, outcome.status, _how_it_ended(outcome))
     if expect.error is not None and (outcome.error is not None or outcome.status == expect.status):
         yield from _matched("error", (*at, "error"), expect.error, outcome.error or {})
     for root, pattern in expect.envelope.items():
@@ -44,9 +57,7 @@ def _differences(expect: Expectation, outcome: Outcome, at: Path) -> Iterator[Di
     if outcome.unsent and outcome.status != "WAITING":
         names = ", ".join(outcome.unsent)
         path = (*at[:-1], "events")
-        yield Difference(
-            "events", path, f"a wait for {names}", MISSING, "never sent: no step waited for an event so named"
-        )
+        yield _Found("events", path, f"a wait for {names}", MISSING, "never sent: no step waited for an event so named")
 
 
 def _how_it_ended(outcome: Outcome) -> str:
@@ -75,16 +86,14 @@ def waiting_text(wait: JsonObject) -> str:
     )
 
 
-def _steps(expect: Expectation, outcome: Outcome, at: Path) -> Iterator[Difference]:
+def _steps(expect: Expectation, outcome: Outcome, at: Path) -> Iterator[_Found]:
     if expect.path is not None and expect.path != outcome.path:
         first = _first_difference(expect.path, outcome.path)
-        yield Difference(
-            "path", (*at, "path"), list(expect.path), list(outcome.path), f"they part at number {first + 1}"
-        )
+        yield _Found("path", (*at, "path"), list(expect.path), list(outcome.path), f"they part at number {first + 1}")
     if expect.path_includes is not None:
         missing = _first_not_in_order(list(expect.path_includes), list(outcome.path))
         if missing is not None:
-            yield Difference(
+            yield _Found(
                 f"pathIncludes[{missing}]",
                 (*at, "pathIncludes", missing),
                 expect.path_includes[missing],
@@ -100,14 +109,14 @@ def _first_difference(left: Sequence[str], right: Sequence[str]) -> int:
     return min(len(left), len(right))
 
 
-def _calls(expect: Expectation, outcome: Outcome, at: Path) -> Iterator[Difference]:
+def _calls(expect: Expectation, outcome: Outcome, at: Path) -> Iterator[_Found]:
     made = [{name: call[name] for name in _CALL} for call in outcome.calls]
     if expect.calls is not None:
         yield from _matched("calls", (*at, "calls"), list(expect.calls), made)
     if expect.calls_include is not None:
         missing = _first_not_in_order(list(expect.calls_include), made)
         if missing is not None:
-            yield Difference(
+            yield _Found(
                 f"callsInclude[{missing}]",
                 (*at, "callsInclude", missing),
                 expect.calls_include[missing],
@@ -117,7 +126,7 @@ def _calls(expect: Expectation, outcome: Outcome, at: Path) -> Iterator[Differen
     for index, name in enumerate(expect.not_called):
         found = next((call for call in made if name in {call["action"], call["step"]}), None)
         if found is not None:
-            yield Difference(f"notCalled[{index}]", (*at, "notCalled", index), name, found, "was called")
+            yield _Found(f"notCalled[{index}]", (*at, "notCalled", index), name, found, "was called")
 
 
 def _first_not_in_order(patterns: list[Json], values: list[Json]) -> int | None:
@@ -132,20 +141,20 @@ def _first_not_in_order(patterns: list[Json], values: list[Json]) -> int | None:
     return None
 
 
-def _waits(pattern: JsonObject, waits: Sequence[JsonObject], path: Path) -> Iterator[Difference]:
+def _waits(pattern: JsonObject, waits: Sequence[JsonObject], path: Path) -> Iterator[_Found]:
     if not any(next(mismatches(pattern, wait), None) is None for wait in waits):
-        yield Difference("waitsFor", path, pattern, list(waits) if len(waits) != 1 else waits[0])
+        yield _Found("waitsFor", path, pattern, list(waits) if len(waits) != 1 else waits[0])
 
 
-def _times(expect: Expectation, outcome: Outcome, at: Path) -> Iterator[Difference]:
+def _times(expect: Expectation, outcome: Outcome, at: Path) -> Iterator[_Found]:
     if expect.elapsed is not None and outcome.status != "WAITING":
         least, most = expect.elapsed
         # Moments of runs are kept in milliseconds
         elapsed = outcome.elapsed - outcome.elapsed % timedelta(milliseconds=1)
         if (least is not None and elapsed < least) or (most is not None and elapsed > most):
-            yield Difference("elapsed", (*at, "elapsed"), _span_text(least, most), duration_text(elapsed))
+            yield _Found("elapsed", (*at, "elapsed"), _span_text(least, most), duration_text(elapsed))
     if expect.finished_at is not None and moment_text(expect.finished_at) != outcome.finished_at:
-        yield Difference("finishedAt", (*at, "finishedAt"), moment_text(expect.finished_at), outcome.finished_at)
+        yield _Found("finishedAt", (*at, "finishedAt"), moment_text(expect.finished_at), outcome.finished_at)
 
 
 def _span_text(least: timedelta | None, most: timedelta | None) -> str:
@@ -159,9 +168,9 @@ def _span_text(least: timedelta | None, most: timedelta | None) -> str:
     return ", ".join(parts)
 
 
-def _matched(what: str, at: Path, pattern: Json, value: Json) -> Iterator[Difference]:
+def _matched(what: str, at: Path, pattern: Json, value: Json) -> Iterator[_Found]:
     for found in mismatches(pattern, value):
-        yield Difference(what + _dotted(found.path), (*at, *found.path), found.expected, found.actual, found.note)
+        yield _Found(what + _dotted(found.path), (*at, *found.path), found.expected, found.actual, found.note)
 
 
 def _dotted(path: Path) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
+from wfsync.bundle.json_schema import Schema
 from wfsync.bundle.load import LoadOptions, load, read_workflows
 from wfsync.bundle.model import JsonObject, PublishedVersion, Workflow
 from wfsync.bundle.parse import read_document
@@ -16,12 +17,11 @@ from wfsync.repo.layout import key_of, syntax_of
 from wfsync.repo.source import Entry, Source
 from wfsync.runtime.definition import Definition, InvalidDefinition, compile_definition
 from wfsync.runtime.in_process.world import Program
+from wfsync.runtime.publish_checks import check
+from wfsync.runtime.registry import Registry
 from wfsync.testing.model import WorkflowVersion
 
 __all__ = ["NotRunnable", "Prepared", "Workflows"]
-
-Check = Callable[[JsonObject, Workflow], tuple[str, ...]]
-"""Why a definition of a workflow cannot be published, hence not be run; one line each."""
 
 
 class NotRunnable(Exception):
@@ -59,17 +59,14 @@ class Prepared:
         return frozenset(self.program.step_ids.values())
 
 
-def _unchecked(_definition: JsonObject, _workflow: Workflow) -> tuple[str, ...]:
-    return ()
-
-
 @dataclass(slots=True)
 class Workflows:
     """Programs by key and version. Not to be shared between threads."""
 
     source: Source
     options: LoadOptions = field(default_factory=LoadOptions)
-    check: Check = _unchecked
+    registry: Registry | None = None
+    """What can be executed; None: nobody asks."""
     _entries: dict[str, list[Entry]] = field(default_factory=dict)
     _workflows: dict[str, Workflow | NotRunnable] = field(default_factory=dict)
     _prepared: dict[tuple[str, WorkflowVersion], Prepared | NotRunnable] = field(default_factory=dict)
@@ -78,6 +75,10 @@ class Workflows:
         self.options = replace(self.options, digests=False, registry=None)
         for entry in self.source.entries:
             self._entries.setdefault(key_of(entry.path), []).append(entry)
+
+    def every_key(self) -> list[str]:
+        """Of all workflows, sorted."""
+        return sorted(self._entries)
 
     def get(self, key: str, version: WorkflowVersion = None) -> Prepared:
         """The program; ``version`` None is the newest published one, else the draft. Raises `NotRunnable`."""
@@ -118,9 +119,7 @@ class Workflows:
             base = ("workflows", 0, "publishedVersions", self._index(entry, published.version), "definition")
         steps = {step_path_text(path): (path, step) for path, step in walk(definition)}
         compiled = self._compiled(definition, entry, base, steps)
-        reasons = self.check(definition, workflow)
-        if reasons:
-            raise NotRunnable(*reasons)
+        self._check(definition, workflow, entry, base)
         program = Program(
             key,
             definition["version"] if published is None else published.version,
@@ -150,6 +149,30 @@ class Workflows:
                 path = steps[fault.step_path][0] if fault.step_path in steps else ()
                 reasons.append(f"{source.value((*base, *path))}: {fault.step_path}: {fault.message}")
             raise NotRunnable(*reasons) from None
+
+    def _check(self, definition: JsonObject, workflow: Workflow, entry: Entry, base: Path) -> None:
+        """Publish validation: what it refuses would fail in the middle of a run."""
+        if self.registry is None:
+            return
+        found = check(definition, metadata=workflow.metadata, registry=self.registry, workflows=self._callees)
+        errors = [finding for finding in found if finding.is_error]
+        if not errors:
+            return
+        source = read_document(self.source.read(entry), syntax_of(entry.path), entry.label).source
+        reasons = []
+        for finding in errors:
+            within = base if finding.document == "definition" else ("workflows", 0, "metadata")
+            hint = "" if finding.suggestion is None else f" ({finding.suggestion})"
+            place = source.value((*within, *finding.path))
+            reasons.append(f"{place}: {finding.code}: {finding.message}{hint}")
+        raise NotRunnable(*reasons)
+
+    def _callees(self, key: str) -> Mapping[int, Schema | None] | None:
+        try:
+            workflow = self._workflow(key)
+        except NotRunnable:
+            return None
+        return {version.version: version.payload_schema for version in workflow.versions}
 
     def _index(self, entry: Entry, version: int) -> int:
         """Where the version stands in the file, which may list them in any order."""

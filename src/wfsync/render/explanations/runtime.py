@@ -17,5 +17,19 @@ RUNTIME: Final = Chapter(
             " databases, and neither executes workflows nor checks their expressions.",
             "`pip install 'wfsync[runtime]'`, in the environment in which wfsync itself is installed.",
         ),
+        Explanation(
+            "INVALID_TEST",
+            1,
+            "A file under tests/ is no file of tests. It is not readable, breaks the schema, or says what no test can"
+            " mean; every fault is named with its place, and nothing was run.",
+            "Correct what is named. `wfsync schema test` prints what a file may say; docs/testing.md is the guide.",
+        ),
+        Explanation(
+            "NO_TESTS",
+            1,
+            "`wfsync test` found nothing to run. There are no files of tests where it looked, or -k leaves none over.",
+            "Put *.yaml files into tests/ beside wfsync.yaml, or correct PATH or -k; `wfsync -v test` lists all tests"
+            " by name.",
+        ),
     ),
 )

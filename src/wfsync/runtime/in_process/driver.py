@@ -33,7 +33,6 @@ from wfsync.runtime.protocol import (
     Fired,
     OpenTask,
     Pos,
-    RunStatus,
     StartChild,
     Started,
     StepRecord,
