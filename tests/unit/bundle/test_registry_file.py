@@ -64,7 +64,7 @@ def test_schemas_of_node_types_and_payloads_are_checked_too() -> None:
     text = "version: 1\nnodeTypes:\n  - {id: a, config: {type: 1}}\nschemas:\n  - {ref: a, schema: {items: 1}}\n"
     assert [at(p) for p in faults(text)] == [
         (3, 28, "/nodeTypes/0/config/type"),
-        (5, 29, "/schemas/0/schema/items"),
+        (5, 30, "/schemas/0/schema/items"),
     ]
 
 
