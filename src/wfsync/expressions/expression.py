@@ -3,63 +3,134 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from wfsync.expressions.faults import MISSING, EvaluationFailed, ExpressionFault, Missing
 from wfsync.expressions.library import require
+from wfsync.expressions.limits import MAX_EXPRESSION
 
-__all__ = ["Expression", "compile_expression"]
+__all__ = ["Expression", "Json", "compile_expression"]
 
-Json = Any
+Json: TypeAlias = Any
+"""A JSON value; `wfsync.bundle.model.Json`, which is above this room."""
+
+_CACHED: Final = 4096
+_BELOW: Final = object()
 
 
 class Expression:
-    """A checked expression. Thread-safe: every evaluation has a frame of its own."""
+    """A checked expression, ready to be evaluated; made by `compile_expression`.
 
-    def __init__(self, text: str, compiled: Any, paths: frozenset[tuple[str, ...]]) -> None:
+    May be used from any number of threads at once: every evaluation has a frame of its own, and nothing that was read
+    or compiled is ever changed.
+    """
+
+    __slots__ = ("_names", "_node", "_original", "_reads_all", "functions", "paths", "roots", "text")
+
+    def __init__(self, text: str) -> None:
+        from wfsync.expressions.checking import check
+        from wfsync.expressions.nodes import compile_node
+        from wfsync.expressions.spelling import respell
+        from wfsync.expressions.syntax import parse
+
+        if len(text) > MAX_EXPRESSION:
+            raise ExpressionFault(f"the expression is longer than {MAX_EXPRESSION} characters", code="TOO_LONG")
         self.text = text
-        self._compiled = compiled
-        self.paths = paths
+        spelled = respell(text)
+        self._original = spelled.original
+        try:
+            tree = parse(spelled.text)
+            checked = check(tree)
+        except ExpressionFault as fault:
+            if fault.offset is not None:
+                fault.offset = spelled.original(fault.offset)
+            raise
+        self.paths = frozenset(checked.paths)
+        """Every path that is read from the document's top, as far as its names are fixed: ``payload.items[x > 1].name``
+        is ``("payload", "items", "name")``.
+        """
+        self.roots: Mapping[str, int] = {name: spelled.original(at) for name, at in checked.roots.items()}
+        """The first names of ``paths``, and where each stands first. `evaluate` reads these of its scope only."""
+        self.functions = frozenset(checked.functions)
+        """Names of the functions that it uses, without ``$``."""
+        self._reads_all = checked.reads_all
+        self._names = _plain_path(tree)
+        self._node = compile_node(tree)
+
+    def __repr__(self) -> str:
+        return f"Expression({self.text!r})"
 
     def evaluate(self, scope: Mapping[str, Json], now: datetime) -> Json | Missing:
-        """PROVISIONAL: no limits yet."""
-        from jsonata.utils import Utils
+        """The value over ``scope``, the document; `MISSING` when there is none. ``now`` is what ``nowIso()`` says.
 
-        def coalesce(*values: Any) -> Any:
-            return next((v for v in values if v is not None and v is not Utils.NULL_VALUE), None)
+        The value shares nothing with ``scope``, which is not changed. Raises `EvaluationFailed` when the expression
+        cannot be evaluated on these data or asks for too much (`wfsync.expressions.limits`), and `EvaluationAborted`
+        when the machine was too busy: then try again, and record nothing.
+        """
+        from wfsync.expressions.values import finished
 
-        moment = now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        compiled = self._compiled
-        for name, function in {
-            "nowIso": lambda: moment,
-            "coalesce": coalesce,
-            "len": lambda x=None: len(x) if isinstance(x, (str, list)) else 0,
-            "toString": lambda x=None: x if isinstance(x, str) or x is None else __import__("json").dumps(x),
-        }.items():
-            compiled.register_lambda(name, function)
-        compiled.set_output_convert_nulls(False)
+        if self._names is not None:
+            value = _follow(scope, self._names)
+            if value is MISSING:
+                return MISSING
+            if value is not _BELOW:
+                return finished(value)
+        return self._evaluate(scope, now)
+
+    def _evaluate(self, scope: Mapping[str, Json], now: datetime) -> Json | Missing:
+        from wfsync.expressions.frames import Frame
+        from wfsync.expressions.functions import BUILTINS
+        from wfsync.expressions.limits import Run, too_deep
+        from wfsync.expressions.values import finished, prepared
+
+        names = scope if self._reads_all else self.roots.keys() & scope.keys()
+        failure: EvaluationFailed
         try:
-            result = compiled.evaluate(dict(scope), {})
-        except Exception as error:
-            raise EvaluationFailed(str(error), getattr(error, "error", "FAILED"), None) from error
-        return MISSING if result is None else Utils.convert_nulls(result)
+            root = {name: prepared(scope[name]) for name in names}
+            value = self._node(Run(root, now), root, Frame(Frame(None, BUILTINS)))
+            return MISSING if value is None else finished(value)
+        except EvaluationFailed as error:
+            failure = error
+        except RecursionError:
+            failure = too_deep()
+        except MemoryError:
+            failure = EvaluationFailed("the expression needs more memory than there is", "OUT_OF_MEMORY")
+        except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError):
+            failure = EvaluationFailed("the expression cannot be evaluated on these data", "BAD_ARGUMENT")
+        offset = None if failure.offset is None else self._original(failure.offset)
+        raise EvaluationFailed(failure.message, failure.code, offset)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_CACHED)
 def compile_expression(text: str) -> Expression:
-    """PROVISIONAL. The expression that ``text`` says; raises `ExpressionFault` when it says none."""
-    import re
+    """The expression that ``text`` says. The same text gives the same expression while it is remembered.
 
+    Raises `ExpressionFault` when it is none, or one that is not allowed, and `RuntimeNotInstalled`.
+    """
     require()
-    from jsonata import Jsonata
+    return Expression(text)
 
-    text_ = re.sub(r"('[^']*'|\"[^\"]*\")|==", lambda m: m[1] or "=", text)
-    text_ = re.sub(r"(?<![$\w.])(nowIso|coalesce|len|toString|append)\(", r"$\1(", text_)
-    try:
-        compiled = Jsonata(text_)
-    except Exception as error:
-        raise ExpressionFault(str(error), code="SYNTAX", offset=getattr(error, "location", None)) from error
-    paths = re.findall(r"\b((?:payload|vars|meta|error)(?:\.\w+)*)", text_)
-    return Expression(text, compiled, frozenset(tuple(p.split(".")) for p in paths))
+
+def _plain_path(tree: Any) -> tuple[str, ...] | None:
+    """The names of a path that has nothing but names."""
+    if tree.type != "path" or tree.group is not None or tree.keep_singleton_array or tree.predicate or tree.tuple:
+        return None
+    for step in tree.steps:
+        if step.type != "name" or step.stages or step.predicate or step.group or step.tuple or step.keep_array:
+            return None
+    return tuple(str(step.value) for step in tree.steps)
+
+
+def _follow(scope: Mapping[str, Json], names: tuple[str, ...]) -> Any:
+    """What JSONata finds at a plain path while everything on the way is an object; `_BELOW` when something is not."""
+    value: Any = scope
+    for name in names:
+        if type(value) is dict or value is scope:
+            value = value.get(name, MISSING)
+        elif isinstance(value, list):
+            return _BELOW
+        else:
+            return MISSING
+    return value

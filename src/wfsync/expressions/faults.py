@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["EvaluationAborted", "EvaluationFailed", "ExpressionFault", "Missing", "MISSING"]
+__all__ = ["MISSING", "EvaluationAborted", "EvaluationFailed", "ExpressionFault", "Missing"]
 
 
 class Missing:
@@ -33,7 +33,7 @@ class ExpressionFault(Exception):
         super().__init__(message)
         self.message = message
         self.code = code
-        """Stable: ``SYNTAX``, ``FORBIDDEN``, ``UNKNOWN_FUNCTION``, ``REGEX``, ``TOO_LONG``, ``TOO_DEEP``."""
+        """Stable: ``SYNTAX``, ``FORBIDDEN``, ``UNKNOWN_NAME``, ``REGEX``, ``TOO_LONG``, ``TOO_DEEP``."""
         self.offset = offset
         """In characters of the text, from 0; None where no place is to blame."""
         self.hint = hint

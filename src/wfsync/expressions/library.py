@@ -1,13 +1,20 @@
-"""Whether the libraries of ``wfsync[runtime]`` that this room needs are there."""
+"""The libraries of ``wfsync[runtime]`` that this room needs: whether they are there, and loading them."""
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from importlib.util import find_spec
+from typing import Final
 
 from wfsync.errors import RuntimeNotInstalled
 
 __all__ = ["installed", "require"]
+
+_FRAMES: Final = 4000
+"""Python frames that an evaluation may need: `limits.MAX_DEPTH` parts of a syntax tree within each other, times the
+most frames that one takes, and room for the caller.
+"""
 
 
 @cache
@@ -16,7 +23,12 @@ def installed() -> bool:
     return find_spec("jsonata") is not None and find_spec("re2") is not None
 
 
+@cache
 def require() -> None:
-    """Raise `RuntimeNotInstalled` when they are not."""
+    """Load the libraries. Raises `RuntimeNotInstalled` when they are not there."""
     if not installed():
-        raise RuntimeNotInstalled("expressions cannot be compiled: JSONata is not installed")
+        raise RuntimeNotInstalled("expressions cannot be compiled, because JSONata is not installed")
+    before = sys.getrecursionlimit()
+    import jsonata  # noqa: F401 - which sets the limit of the whole process to more than some threads' stacks hold
+
+    sys.setrecursionlimit(max(before, _FRAMES))

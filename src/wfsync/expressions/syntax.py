@@ -1,0 +1,197 @@
+"""Text → the syntax tree that JSONata's own parser makes, with bounds and true positions.
+
+The parser is jsonata-python's. What is added: positions are where a token begins (its own are where it ends), the raw
+tree is measured before the parser's second pass, which recurses, and what ``??`` and ``?:`` use twice is copied,
+because that pass changes what it is given.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import threading
+from collections.abc import Iterator
+from typing import Any, Final
+
+from jsonata.jexception import JException
+from jsonata.parser import Parser
+from jsonata.tokenizer import Tokenizer
+
+from wfsync.expressions import limits
+from wfsync.expressions.faults import ExpressionFault
+from wfsync.expressions.patterns import Pattern
+
+__all__ = ["Symbol", "parse"]
+
+Symbol = Any
+"""A node of the tree: `jsonata.parser.Parser.Symbol`, which says what it is in ``type``."""
+
+_BLANK: Final = re.compile(r"(?:[ \t\n\r]+|/\*.*?\*/)*", re.DOTALL)
+_LINKS: Final = (
+    "lhs",
+    "rhs",
+    "expression",
+    "procedure",
+    "body",
+    "condition",
+    "then",
+    "_else",
+    "pattern",
+    "update",
+    "delete",
+)
+_LISTS: Final = ("arguments", "expressions", "rhs_terms")
+_PAIRS: Final = ("lhs_object", "rhs_object")
+_MESSAGES: Final = {
+    "S0101": "the text has no closing quote",
+    "S0102": "the number is out of range",
+    "S0104": "\\u needs four hexadecimal digits",
+    "S0105": "the quoted name has no closing backquote",
+    "S0106": "the comment is not closed",
+    "S0203": "the expression ends too early",
+    "S0207": "the expression ends too early",
+    "S0209": "a filter cannot follow a grouping",
+    "S0210": "there can be only one grouping in a step",
+    "S0213": "a number, true, false or null cannot be a step of a path",
+    "S0217": "% has no parent here",
+    "S0302": "the regular expression has no closing slash",
+}
+
+
+class _Tokenizer(Tokenizer):  # type: ignore[misc] # ships no types
+    """Tokens that say where they begin."""
+
+    def next(self, prefix: bool) -> Any:  # noqa: FBT001 - overrides the library's
+        blank = _BLANK.match(self.path, self.position)
+        start = self.position if blank is None else blank.end()
+        token = super().next(prefix)
+        if token is not None:
+            token.position = start
+        return token
+
+
+class _Parsers(threading.local):
+    """One parser for each thread: making one costs more than parsing."""
+
+    def __init__(self) -> None:
+        self.parser = Parser()
+
+
+_parsers = _Parsers()
+
+
+def parse(text: str) -> Symbol:
+    """The syntax tree of ``text``; raises `ExpressionFault` when it has none, or too large a one."""
+    parser = _parsers.parser
+    parser.errors, parser.ancestry, parser.ancestor_label, parser.ancestor_index = [], [], 0, 0
+    parser.source = text
+    parser.lexer = _Tokenizer(text, Pattern)
+    try:
+        return _read(parser)
+    except ExpressionFault:
+        raise
+    except JException as error:
+        offset = min(max(error.location, 0), len(text))
+        raise ExpressionFault(_message(error, text, offset), code="SYNTAX", offset=offset) from None
+    except RecursionError:
+        raise _deep() from None
+    except Exception:  # noqa: BLE001 - the parser stumbles over some faulty texts, in many ways
+        offset = min(parser.lexer.position, len(text))
+        raise ExpressionFault("the expression cannot be read from here on", code="SYNTAX", offset=offset) from None
+    finally:
+        parser.lexer = parser.node = None
+
+
+def _read(parser: Parser) -> Symbol:
+    """What the library's own `parse` does, with a look at the raw tree."""
+    parser.advance()
+    raw = parser.expression(0)
+    if parser.node.id != "(end)":
+        raise JException("S0201", parser.node.position, parser.node.value)
+    _measure(raw)
+    _unshare(raw)
+    tree = parser.process_ast(raw)
+    if tree.type == "parent" or tree.seeking_parent is not None:
+        raise JException("S0217", tree.position, tree.type)
+    return tree
+
+
+def children(node: Symbol) -> Iterator[Symbol]:
+    """The parts of a raw node."""
+    for name in _LINKS:
+        child = getattr(node, name)
+        # Parser.Prefix has a method of the name `expression` until it has been read
+        if child is not None and isinstance(child, Parser.Symbol):
+            yield child
+    for name in _LISTS:
+        yield from getattr(node, name) or ()
+    for name in _PAIRS:
+        for pair in getattr(node, name) or ():
+            yield from pair
+
+
+def _measure(raw: Symbol) -> None:
+    """Raise `ExpressionFault` when the tree is too deep or too large, counting what is used twice twice."""
+    sizes: dict[int, tuple[int, int]] = {}
+    stack = [(raw, False)]
+    while stack:
+        node, is_done = stack.pop()
+        if id(node) in sizes:
+            continue
+        if not is_done:
+            stack.append((node, True))
+            stack += [(child, False) for child in children(node)]
+            continue
+        known = [sizes[id(child)] for child in children(node)]
+        size = 1 + sum(known_size for known_size, _ in known)
+        depth = 1 + max((known_depth for _, known_depth in known), default=0)
+        if depth > limits.MAX_DEPTH:
+            raise _deep()
+        if size > limits.MAX_NODES:
+            raise ExpressionFault(f"the expression has more than {limits.MAX_NODES} parts", code="TOO_LONG")
+        sizes[id(node)] = size, depth
+
+
+def _unshare(raw: Symbol) -> None:
+    """Give each of ``a ?? b`` and ``a ?: b`` its own copy of what the parser uses twice."""
+    stack = [raw]
+    while stack:
+        node = stack.pop()
+        if node.type == "condition":
+            twice = node.condition.arguments or () if node.condition.type == "function" else (node.condition,)
+            if any(node.then is other for other in twice):
+                node.then = _copy(node.then)
+        stack += children(node)
+
+
+def _copy(node: Symbol) -> Symbol:
+    twin = copy.copy(node)
+    for name in _LINKS:
+        child = getattr(node, name)
+        if child is not None and isinstance(child, Parser.Symbol):
+            setattr(twin, name, _copy(child))
+    for name in _LISTS:
+        if getattr(node, name):
+            setattr(twin, name, [_copy(child) for child in getattr(node, name)])
+    for name in _PAIRS:
+        if getattr(node, name):
+            setattr(twin, name, [[_copy(child) for child in pair] for pair in getattr(node, name)])
+    return twin
+
+
+def _deep() -> ExpressionFault:
+    return ExpressionFault(f"the expression is nested more than {limits.MAX_DEPTH} deep", code="TOO_DEEP")
+
+
+def _message(error: JException, text: str, offset: int) -> str:
+    if offset >= len(text) and error.error in {"S0201", "S0202", "S0211"}:
+        return _MESSAGES["S0207"]
+    if error.error in {"S0201", "S0204", "S0205", "S0206", "S0211"}:
+        return f"{_shown(error.current)} is not expected here"
+    if error.error == "S0202":
+        return f"{_shown(error.current)} is expected here, not {_shown(error.expected)}"
+    return _MESSAGES.get(error.error) or str(error)
+
+
+def _shown(token: object) -> str:
+    return repr(token) if isinstance(token, str) else "this value"
