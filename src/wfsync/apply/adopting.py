@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from wfsync import __version__
 from wfsync.apply.execute import ApplyOptions
@@ -64,8 +64,9 @@ def _require_ledger(conn: Connection, lock_timeout: float) -> None:
     access, _ = ensure(conn, lock_timeout)
     unavailable = access.unavailable()
     if unavailable is not None:
-        problem = replace(unavailable, severity="error")
-        raise DatabaseError(problem.message, code=problem.code, hint=problem.hint, problems=[problem])
+        raise DatabaseError(
+            unavailable.message, code=unavailable.code, hint=unavailable.hint, details=unavailable.details
+        )
 
 
 def _require_unmoved(now: Mapping[str, Managed], intent: Intent) -> None:

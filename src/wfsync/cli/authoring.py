@@ -116,7 +116,20 @@ def init(app: App, directory: str) -> None:
     made = [f"+ {plain(os.path.normpath(os.path.join(directory, path)))}" for path in sorted(files)]
     app.result("\n".join([*made, f"Created {len(made)} files."]))
     enter = "" if os.path.normpath(directory) == "." else f"cd {plain(directory)}, then "
-    app.info(f"next: {enter}`git init`, `wfsync validate`, `wfsync plan`")
+    begin = "" if _is_in_git(directory) else "`git init`, "
+    app.info(f"next: {enter}{begin}`wfsync validate`, `wfsync plan`")
+
+
+def _is_in_git(directory: str) -> bool:
+    """Whether git knows the folder already; also where it is a repository that cannot be opened."""
+    from wfsync.errors import RepositoryError
+    from wfsync.repo.folder import Folder
+    from wfsync.repo.opening import open_repository
+
+    try:
+        return type(open_repository(directory)) is not Folder  # git's are made of it
+    except RepositoryError:
+        return True
 
 
 def _exists(paths: Iterable[str]) -> RepositoryError:

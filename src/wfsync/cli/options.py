@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +39,9 @@ _FORMAT: Final = "wfsync.format"
 
 _PLAN: Final = "wfsync.plan"
 """Likewise: the plan that was made before the command failed."""
+
+_WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+"""What can only be the name of a format before ``=``."""
 
 directory_argument = click.argument(
     "directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path, file_okay=False)
@@ -116,11 +120,27 @@ def format_option(*forms: str) -> Callable[[Command], Command]:
     )
 
 
+def _named_forms(context: click.Context, _parameter: click.Parameter, outputs: tuple[str, ...]) -> tuple[str, ...]:
+    """``outputs``, none of which names a form that the command does not have."""
+    forms = next(
+        p.type.choices for p in context.command.params if isinstance(p.type, click.Choice) and p.name == "form"
+    )
+    for output in outputs:
+        name, separator, path = output.partition("=")
+        if separator and name not in forms and _WORD.fullmatch(name):
+            raise click.UsageError(
+                f"--output {output}: there is no format {name}; there are {', '.join(forms)}."
+                f" A file of that name is written as --output ./{name}={path}"
+            )
+    return outputs
+
+
 output_option = click.option(
     "--output",
     "outputs",
     metavar="[FORMAT=]FILE",
     multiple=True,
+    callback=_named_forms,
     help="Write the result to a file as well; with FORMAT= in another form. Repeatable.",
 )
 

@@ -29,6 +29,8 @@ __all__ = [
     "is_plan_file",
     "plan_file",
     "refuse_as_bundle",
+    "refuse_homeless",
+    "refuse_nothing",
     "refuse_other_options",
     "write_plan_file",
 ]
@@ -55,6 +57,24 @@ what the plan says. Everything else is fixed by the file."""
 def is_plan_file(source: Path | None) -> TypeGuard[Path]:
     """Whether the argument of apply is a plan file: a file of any kind, where a folder would be a repository."""
     return source is not None and source.exists() and not source.is_dir()
+
+
+def refuse_nothing(source: Path | None, rev: str | None, repo: str | None) -> None:
+    """Raise `ConfigError` (``MISSING_DIRECTORY``) when the argument of apply is not there, as whatever it was meant."""
+    if source is not None and rev is None and repo is None and not source.exists():
+        raise ConfigError(
+            f"there is neither a folder nor a plan file {source}",
+            code="MISSING_DIRECTORY",
+            hint="check the path; `wfsync plan --out FILE` writes a plan file",
+        )
+
+
+def refuse_homeless(out: Path) -> None:
+    """Raise `ConfigError` (``OUTPUT``) when the folder of a plan file is not there: it may be a slip of the pen."""
+    if not out.parent.is_dir():
+        raise ConfigError(
+            f"cannot write {out}: the folder {out.parent} does not exist", code="OUTPUT", hint="make it, or check --out"
+        )
 
 
 def refuse_other_options(context: click.Context) -> None:

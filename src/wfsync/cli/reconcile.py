@@ -35,6 +35,8 @@ from wfsync.cli.pinned import (
     is_plan_file,
     plan_file,
     refuse_as_bundle,
+    refuse_homeless,
+    refuse_nothing,
     refuse_other_options,
     write_plan_file,
 )
@@ -131,6 +133,8 @@ def plan(
     """
     from wfsync.plan.guard import Consent
 
+    if plan_to is not None:
+        refuse_homeless(plan_to)
     request = Request(directory, rev, select, exclude, overwrite, wishes, refresh=refresh)
     group = chosen_group(app, directory, rev, jobs)
     if group is not None:
@@ -208,6 +212,7 @@ def apply(
     request = Request(directory, rev, select, exclude, overwrite, wishes, refresh=refresh)
     consent = Consent(force=force, allow_running=allow_running)
     file = None
+    refuse_nothing(directory, rev, app.origin.url)
     if is_plan_file(directory):
         refuse_other_options(click.get_current_context())
         file = approved(app, directory)

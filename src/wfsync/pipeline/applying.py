@@ -41,8 +41,8 @@ def require_consent(plan: Plan, expected_digest: str | None = None, *, part: str
     codes = {b.code for b in plan.blocks}
     conflict = next((code for code in _CONFLICTS if code in codes), None)
     count = len({b.key for b in plan.blocks if b.key is not None})
-    subject = f"{count} workflow{'s' * (count != 1)}" if count else "so many workflows"
-    message = f"nothing was written: {subject} may not be changed like this"
+    subject = f"{count} workflow{'s' * (count != 1)} may not be changed like this"
+    message = f"nothing was written: {subject if count else 'the plan as a whole may not be carried out'}"
     hint = "every reason is listed above" if part is None else f"every reason is listed above; {part}"
     if conflict is not None:
         raise Conflict(message, code=conflict, hint=hint, problems=problems)

@@ -18,8 +18,8 @@ _SHORT: Final = 8
 _SYMBOLS: Final[dict[str, tuple[str, Style]]] = {
     "create": ("+", "green"),
     "overwrite": ("~", "yellow"),
-    "relink": ("~", "yellow"),
     "delete": ("-", "red"),
+    "relink": ("~", "yellow"),
 }
 
 
@@ -104,8 +104,12 @@ def _change_lines(change: ChangeRow, paint: Paint) -> Iterator[str]:
 
 
 def _counts(row: AppliedRow) -> str:
-    symbols = {"create": "+", "overwrite": "~", "delete": "-", "relink": "!"}
-    return " ".join(f"{symbol}{row.counts[name]}" for name, symbol in symbols.items() if row.counts.get(name))
+    words = {"relink": " relinked"}  # whose symbol is also that of an overwrite
+    return " ".join(
+        f"{symbol}{row.counts[name]}{words.get(name, '')}"
+        for name, (symbol, _) in _SYMBOLS.items()
+        if row.counts.get(name)
+    )
 
 
 def _revision(row: AppliedRow) -> str:
