@@ -9,6 +9,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "wfsync"
 ALLOWED = {
     "apply/execute.py",  # the apply itself
     "apply/adopting.py",  # whose a key is, never a workflow
+    "apply/publishing.py",  # one version more of one workflow, under the same locks
     "store/migrate.py",  # `wfsync db upgrade`: the tables, never their rows
     "store/ledger/schema.py",  # the ledger's tables, likewise
     "runtime/secret_store.py",  # encrypted secrets, never a workflow

@@ -14,6 +14,7 @@ from wfsync.cli.fmt import fmt
 from wfsync.cli.history import history, show
 from wfsync.cli.importing import import_
 from wfsync.cli.inspecting import diff, refs
+from wfsync.cli.publish import publish
 from wfsync.cli.reconcile import apply, plan
 from wfsync.cli.reference import explain, schema
 from wfsync.cli.registry import registry
@@ -31,6 +32,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     new,
     validate,
     fmt,
+    publish,
     test,
     plan,
     apply,

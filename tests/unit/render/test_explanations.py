@@ -18,7 +18,7 @@ SOURCE: Final = ROOT / "src" / "wfsync"
 MODULES: Final = {path: ast.parse(path.read_text()) for path in sorted(SOURCE.rglob("*.py"))}
 
 # Calls whose code is no keyword: the position of it.
-_POSITIONS: Final = {"Blocked": 0, "_Rule": 1}
+_POSITIONS: Final = {"Blocked": 0, "InvalidSchedule": 0, "_Rule": 1, "finding_at": 2}
 _OUTSIDE: Final = {"INTERNAL"}
 """Codes that have no error of ours: the command line prints them itself."""
 

@@ -16,6 +16,7 @@ from wfsync.render.explanations.environments import ENVIRONMENTS
 from wfsync.render.explanations.files import FILES
 from wfsync.render.explanations.ownership import OWNERSHIP
 from wfsync.render.explanations.plans import PLANS
+from wfsync.render.explanations.publishing import PUBLISHING
 from wfsync.render.explanations.registry import REGISTRY
 from wfsync.render.explanations.remotes import REMOTES
 from wfsync.render.explanations.repositories import REPOSITORIES
@@ -38,6 +39,7 @@ _CHAPTERS: Final = (
     SERVICE,
     RUNTIME,
     REGISTRY,
+    PUBLISHING,
     SECRETS,
 )
 

@@ -146,8 +146,10 @@ FILES: Final = Chapter(
             "INVALID_CONFIG",
             1,
             "The configuration cannot be used. wfsync.yaml is not YAML, has an unknown setting, a wrong value, a path"
-            " that leaves its folder or a password, or options contradict each other.",
-            "Correct what is named; `wfsync schema config` prints what wfsync.yaml may say.",
+            " that leaves its folder or a password, or options contradict each other. Of a step (`publish`): its"
+            " `config`, or a literal in its `inputMapping`, breaks the schema of its type or action.",
+            "Correct what is named; `wfsync schema config` prints what wfsync.yaml may say, `wfsync registry list"
+            " --format json` the schemas of types and actions.",
         ),
         Explanation(
             "USAGE",

@@ -8,5 +8,6 @@ what is known only when a step runs.
 from wfsync.runtime.publish_checks.checks import check
 from wfsync.runtime.publish_checks.finding import Finding
 from wfsync.runtime.publish_checks.subject import Callees
+from wfsync.runtime.publish_checks.values import named_secrets
 
-__all__ = ["Callees", "Finding", "check"]
+__all__ = ["Callees", "Finding", "check", "named_secrets"]

@@ -55,8 +55,9 @@ def check_trigger_mapping(subject: Subject) -> Iterator[Finding]:
         if mapping is None:
             if isinstance(source, str) and source and isinstance(wanted, str) and source != wanted:
                 message = f"the event brings {source}, the workflow takes {wanted}, and nothing maps one to the other"
-                code, hint = "TRIGGER_MAPPING_REQUIRED", "add a payloadMapping with what the workflow needs"
-                findings.append(finding_at(subject.definition, ("trigger",), code, message, hint))
+                hint = "add a payloadMapping with what the workflow needs"
+                found = finding_at(subject.definition, ("trigger",), "TRIGGER_MAPPING_REQUIRED", message, hint)
+                findings.append(found)
         elif isinstance(mapping, dict) and subject.payload_schema is not None:
             findings.extend(_lacking(subject, mapping))
         yield from findings if document == "definition" else (replace(f, document="metadata") for f in findings)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
-from wfsync.bundle.model import Json
+from wfsync.bundle.model import Json, JsonObject
 from wfsync.bundle.source_map import Path
-from wfsync.bundle.steps import BLOCKS
+from wfsync.bundle.steps import BLOCKS, Walked, walk
 from wfsync.runtime.publish_checks.subject import Subject
 
-__all__ = ["Special", "is_wildcard", "specials", "specials_of"]
+__all__ = ["Special", "is_wildcard", "named_secrets", "specials", "specials_of"]
 
 _NOT_VALUES: Final = frozenset({"id", "type", "name", *BLOCKS})
 """Members of a step that hold no values of the workflow, or the steps inside it."""
@@ -46,10 +46,24 @@ def is_wildcard(value: Json) -> bool:
     return isinstance(value, dict) and ("$expr" in value or "$secret" in value)
 
 
+def named_secrets(definition: JsonObject) -> frozenset[str]:
+    """The names of all secrets that ``definition`` asks for."""
+    found = _specials_in(definition, walk(definition))
+    return frozenset(
+        special.value["$secret"]
+        for special in found
+        if special.kind == "secret" and isinstance(special.value["$secret"], str)
+    )
+
+
 def specials_of(subject: Subject) -> Iterator[Special]:
     """All of them in a definition: in its trigger, then step by step."""
-    yield from specials(subject.definition.get("trigger"), ("trigger",))
-    for path, step in subject.steps:
+    return _specials_in(subject.definition, subject.steps)
+
+
+def _specials_in(definition: JsonObject, steps: Walked) -> Iterator[Special]:
+    yield from specials(definition.get("trigger"), ("trigger",))
+    for path, step in steps:
         for name, value in step.items():
             if name not in _NOT_VALUES:
                 yield from specials(value, (*path, name))

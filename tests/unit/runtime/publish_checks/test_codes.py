@@ -324,7 +324,7 @@ def test_secrets() -> None:
     assert found(using("MAIL_KEY"), secrets=["MAIL_KEY"]) == []
     finding = one(using("MAIL_KYE"), secrets=["MAIL_KEY"])
     assert (finding.code, finding.suggestion) == ("SECRET_NOT_FOUND", 'did you mean "MAIL_KEY"?')
-    assert one(using("MAIL_KEY"), secrets=[]).suggestion == "set it: `wfsync secrets set MAIL_KEY`"
+    assert "wfsync secrets set MAIL_KEY" in (one(using("MAIL_KEY"), secrets=[]).suggestion or "")
     finding = one(using("mail-key"))
     assert (finding.code, finding.suggestion) == ("INVALID_SECRET_NAME", "call it MAIL_KEY")
     assert one(using(3)).code == "INVALID_SECRET_NAME"

@@ -1,0 +1,60 @@
+"""A draft and its surroundings → findings, as values and as problems with a place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from wfsync.bundle.model import Workflow
+from wfsync.bundle.source_map import Path, SourceMap
+from wfsync.errors import Problem
+from wfsync.publishing.report import Finds
+from wfsync.publishing.version import with_kept_schema
+from wfsync.runtime.publish_checks import Callees, Finding, check, named_secrets
+from wfsync.runtime.registry import Registry
+
+__all__ = ["Surroundings", "finds_in", "problem_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a draft is checked against."""
+
+    registry: Registry
+    secrets: Callable[[Collection[str]], Collection[str] | None]
+    """Of the secrets that a draft names, those that there are; None when nobody can tell. Not asked if it has none."""
+
+
+def finds_in(workflow: Workflow, around: Surroundings, callees: Callees | None, source: SourceMap | None) -> Finds:
+    """What publish validation says of the draft. ``source`` has the places of the file, if it stands in one.
+
+    A version that the draft becomes may call itself.
+    """
+    named = named_secrets(workflow.draft)
+    findings = check(
+        workflow.draft,
+        metadata=workflow.metadata,
+        registry=with_kept_schema(workflow, around.registry),
+        secrets=around.secrets(named) if named else None,
+        workflows=callees,
+    )
+    return Finds(findings, tuple(problem_of(finding, workflow.key, source) for finding in findings))
+
+
+def problem_of(finding: Finding, key: str, source: SourceMap | None, base: Path = ("workflows", 0)) -> Problem:
+    """``finding`` on the draft of ``key`` as a problem; without ``source`` it says the step instead of a place."""
+    within: Path = ("metadata",) if finding.document == "metadata" else ("draft", "definition")
+    path = (*base, *within, *finding.path)
+    place = None
+    if source is not None:
+        place = source.value(path) if finding.member is None else source.key((*path, finding.member))
+    step = finding.step_path if finding.step_id is None else f"{finding.step_path} ({finding.step_id})"
+    return Problem(
+        code=finding.code,
+        message=f"{step}: {finding.message}" if finding.step_path != "root" else finding.message,
+        severity=finding.severity,
+        place=place,
+        key=key,
+        hint=finding.suggestion,
+        details={"stepPath": finding.step_path, "stepId": finding.step_id, "offset": finding.offset},
+    )
