@@ -153,7 +153,7 @@ def missing_result(expression: Expression) -> StepFailed:
     return StepFailed(
         Failure(
             "ExpressionError",
-            f"{shown} finds nothing; coalesce(…, null) would guard it",
+            f"{shown} finds nothing; coalesce(…, a default) guards against that",
             "MISSING_RESULT",
             {"expression": shown},
         )

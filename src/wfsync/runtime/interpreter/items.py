@@ -123,14 +123,21 @@ def ended(turn: Turn, item: Strand) -> None:
 
 
 def take(strand: Strand, item: Strand, *, failed: bool) -> None:
-    """The loop on top of ``strand`` takes what ``item`` assigned. Raises `StepFailed` where it cannot be merged."""
+    """The loop on top of ``strand`` takes what ``item`` assigned.
+
+    Raises `StepFailed` where something cannot be merged: that is left out then, and ``item`` is taken all the same.
+    """
     frame = cast("AtItems", strand.stack[-1])
     early = {**frame.early, item.index: item.journal}
     envelope, journal, merged = frame.envelope, frame.journal, frame.merged
+    unfit: StepFailed | None = None
     while merged in early:
-        for path, value in _in_order(early.pop(merged)):
-            envelope = write(envelope, path, value)
-            journal = (journal, (path, value))
+        try:
+            for one in _in_order(early.pop(merged)):
+                envelope = write(envelope, *one)
+                journal = (journal, one)
+        except StepFailed as fault:
+            unfit = unfit or fault
         merged += 1
     strand.stack = (
         *strand.stack[:-1],
@@ -144,6 +151,8 @@ def take(strand: Strand, item: Strand, *, failed: bool) -> None:
             early=early,
         ),
     )
+    if unfit is not None:
+        raise unfit
 
 
 def abandon(turn: Turn, strand: Strand, frame: AtItems) -> None:

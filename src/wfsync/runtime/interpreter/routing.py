@@ -6,6 +6,7 @@ A failure goes to the step's retries, its ``onError: continue``, the nearest enc
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from wfsync.bundle.model import JsonObject
@@ -115,17 +116,9 @@ def _unwind(
             return strand
         parent = turn.own(strand.parent)
         turn.drop(strand)
-        try:
+        with suppress(StepFailed):  # what cannot be merged is left out: there is a graver failure
             items.take(parent, strand, failed=True)
-        except StepFailed:
-            items.take(parent, _without_journal(strand), failed=True)
         strand = parent
-
-
-def _without_journal(strand: Strand) -> Strand:
-    bare = strand.copy()
-    bare.journal = None
-    return bare
 
 
 def _leave(turn: Turn, strand: Strand, frame: Frame, status: StepStatus, error: JsonObject | None) -> None:
