@@ -1,4 +1,5 @@
 """Workflows and their published versions as the runtime reads them: anew each time, an apply may have changed them."""
+# ruff: noqa: S608 - put together from constants of this package; values are parameters
 
 from __future__ import annotations
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
 from typing import Any, Final, TypeVar
 
 import orjson
+import psycopg
+from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb, set_json_loads
 
 from wfsync.errors import DatabaseError, LockTimeout
@@ -16,7 +21,7 @@ from wfsync.store.faults import translate
 from wfsync.store.runtime.place import Place
 from wfsync.store.session import Connection, connect
 
-__all__ = ["Pool", "as_jsonb", "is_lost", "open_runtime_session", "repeated"]
+__all__ = ["Pool", "as_jsonb", "is_lost", "open_engine_session", "open_runtime_session", "repeated", "undoable"]
 
 IDLE_SECONDS: Final = 10
 """After so long the server ends a session that idles in a transaction: a paused process holds no lock for longer."""
@@ -42,9 +47,38 @@ def open_runtime_session(place: Place) -> Connection:
     return conn
 
 
+def open_engine_session(place: Place) -> Connection:
+    """A session for the engine's own library: it begins transactions by itself, and names its schema."""
+    conn = connect(place.target, lock_timeout=LOCK_SECONDS)
+    try:
+        with translate(place.target, "preparing the session"):
+            conn.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+            conn.autocommit = False
+    except BaseException:
+        conn.close()
+        raise
+    return conn
+
+
 def as_jsonb(value: Any) -> Jsonb:
-    """``value`` as a parameter of type jsonb."""
-    return Jsonb(value, dumps=orjson.dumps)
+    """``value`` as a parameter of type jsonb. U+0000, which no jsonb takes, becomes U+FFFD."""
+    return Jsonb(value, dumps=_dumps)
+
+
+_NULS: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+def _dumps(value: Any) -> bytes:
+    try:
+        data = orjson.dumps(value)
+    except TypeError:  # an integer beyond 64 bits, or half a surrogate pair
+        data = json.dumps(value, default=_plain, ensure_ascii=False).encode("utf-8", "replace")
+    return _NULS.sub(rb"\1\\ufffd", data) if b"\\u0000" in data else data
+
+
+def _plain(value: Any) -> Any:
+    """What orjson writes by itself: rows and moments."""
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value.isoformat()
 
 
 class Pool:
@@ -85,6 +119,21 @@ class Pool:
                     self._idle.append(conn)
                     return
         conn.close()
+
+
+@contextmanager
+def undoable(conn: Connection) -> Iterator[tuple[psycopg.Cursor[TupleRow], Callable[[], None]]]:
+    """A cursor inside the open transaction; what it wrote is undone when the block fails or calls what it is given."""
+    undone = False
+
+    def undo() -> None:
+        nonlocal undone
+        undone = True
+
+    with conn.transaction() as point, conn.cursor() as cursor:
+        yield cursor, undo
+        if undone:
+            raise psycopg.Rollback(point)
 
 
 def repeated(attempt: Callable[[], _Result], times: int = _TIMES) -> _Result:

@@ -3,6 +3,7 @@
 The engine's own SQL function is called (design/libraries.md): a turn is asked for exactly if the transaction commits.
 An id that was used already asks for nothing, so ids say the reason: one wait, one start, one fence.
 """
+# ruff: noqa: S608 - put together from constants of this package; values are parameters
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """Runs that nobody works on although somebody should (design/libraries.md, point 4)."""
+# ruff: noqa: S608 - put together from constants of this package; values are parameters
 
 from __future__ import annotations
 
