@@ -16,7 +16,7 @@ from wfsync.testing.times import duration_text, moment_text
 __all__ = ["differences"]
 
 _CALL: Final = ("action", "version", "step", "input")
-_ERROR: Final = ("category", "message", "code", "details", "nodePath", "step")
+_WHICH: Final = ("action", "version", "step")
 
 
 class _Found(NamedTuple):
@@ -112,7 +112,7 @@ def _first_difference(left: Sequence[str], right: Sequence[str]) -> int:
 def _calls(expect: Expectation, outcome: Outcome, at: Path) -> Iterator[_Found]:
     made = [{name: call[name] for name in _CALL} for call in outcome.calls]
     if expect.calls is not None:
-        yield from _matched("calls", (*at, "calls"), list(expect.calls), made)
+        yield from _all_calls(expect.calls, made, (*at, "calls"))
     if expect.calls_include is not None:
         missing = _first_not_in_order(list(expect.calls_include), made)
         if missing is not None:
@@ -127,6 +127,25 @@ def _calls(expect: Expectation, outcome: Outcome, at: Path) -> Iterator[_Found]:
         found = next((call for call in made if name in {call["action"], call["step"]}), None)
         if found is not None:
             yield _Found(f"notCalled[{index}]", (*at, "notCalled", index), name, found, "was called")
+
+
+def _all_calls(expected: Sequence[JsonObject], made: Sequence[JsonObject], at: Path) -> Iterator[_Found]:
+    """Call by call, until it is another action or step: all after that would differ, too."""
+    note = f"{len(expected)} calls expected, {len(made)} made"
+    for index, (pattern, call) in enumerate(zip(expected, made, strict=False)):
+        found = list(mismatches(pattern, call))
+        if any(one.path[0] in _WHICH for one in found):
+            yield _Found(f"calls[{index}]", (*at, index), pattern, call, f"another call; {note}")
+            return
+        for one in found:
+            yield _Found(
+                f"calls[{index}]{_dotted(one.path)}", (*at, index, *one.path), one.expected, one.actual, one.note
+            )
+    both = min(len(expected), len(made))
+    if len(expected) != len(made):
+        wanted = expected[both] if len(expected) > both else MISSING
+        actual = made[both] if len(made) > both else MISSING
+        yield _Found(f"calls[{both}]", (*at, both), wanted, actual, note)
 
 
 def _first_not_in_order(patterns: list[Json], values: list[Json]) -> int | None:

@@ -51,9 +51,10 @@ class TestWorld:
     def call(self, run: RunInfo, command: CallAction, key: str, now: datetime) -> Reply:
         """See `wfsync.runtime.in_process.world.World`."""
         context = Context(run, command, key, now)
-        reply = self.caller.call(self._action(run, command), context, self.case.secrets)
+        action = self._action(run, command)
+        reply = self.caller.call(action, context, self.case.secrets)
         self.lines.extend(context.lines)
-        return reply
+        return replace(reply, made=False) if action is self.registry.actions.get((action.id, action.version)) else reply
 
     def _action(self, run: RunInfo, command: CallAction) -> Action:
         """The action, with what stands for it in this test."""
@@ -64,8 +65,9 @@ class TestWorld:
         if name is not None:
             declared = self.stubs.actions.get(place) or known or Action(*place)
             return replace(declared, run=self._stub(name))
-        if place in self.stubs.actions:
-            return self.stubs.actions[place]
+        stub = self.stubs.actions.get(place)
+        if stub is not None:
+            return stub
         if known is not None and known.run is not None and not known.side_effects:
             return known
         step = run.step(command.pos.path)

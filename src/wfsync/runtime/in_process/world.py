@@ -56,7 +56,7 @@ class Reply:
     failure: Failure | None = None
     after: timedelta = AT_ONCE
     made: bool = True
-    """False: the call was refused before it was made."""
+    """False: nothing but the runtime had to do with it, so it is not listed: its input was refused, or it is pure."""
 
 
 @dataclass(frozen=True, slots=True)
