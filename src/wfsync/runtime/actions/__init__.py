@@ -17,6 +17,7 @@ __all__ = ["built_in_actions"]
 @cache
 def built_in_actions() -> tuple[Action, ...]:
     """Every action that works without a plugin, ordered by id and version."""
+    from wfsync.runtime.actions.email import EMAIL
     from wfsync.runtime.actions.transform import TRANSFORMS
 
-    return tuple(sorted(TRANSFORMS, key=lambda action: (action.id, action.version)))
+    return tuple(sorted((*TRANSFORMS, *EMAIL), key=lambda action: (action.id, action.version)))
