@@ -14,14 +14,13 @@ from jsonata.signature import Signature
 
 from wfsync.expressions import limits
 from wfsync.expressions.faults import EvaluationAborted, EvaluationFailed
-from wfsync.expressions.frames import Frame, Node
+from wfsync.expressions.frames import Compile, Frame, Node
 from wfsync.expressions.limits import Run, too_deep
 from wfsync.expressions.syntax import Symbol
 from wfsync.expressions.values import NULL, Function, Sequence, is_number, number
 
 __all__ = ["Builtin", "apply", "compile_apply", "compile_call", "compile_partial", "compile_transform"]
 
-Compile = Callable[[Symbol], Node]
 _HOLE: Final = object()
 
 

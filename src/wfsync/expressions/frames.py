@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from wfsync.expressions.limits import Run
+from wfsync.expressions.syntax import Symbol
 
-__all__ = ["Frame", "Node"]
+__all__ = ["Compile", "Frame", "Node"]
 
 
 class Frame:
@@ -31,3 +32,6 @@ class Frame:
 
 Node: TypeAlias = Callable[[Run, Any, Frame], Any]
 """A part of a syntax tree, compiled: (run, context value, names) → its value, None when that is missing."""
+
+Compile: TypeAlias = Callable[[Symbol], Node]
+"""`nodes.compile_node`, handed to those who compile parts of one node."""

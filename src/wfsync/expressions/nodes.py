@@ -10,9 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from wfsync.expressions import calls, operators, paths
-from wfsync.expressions.frames import Frame, Node
+from wfsync.expressions import calls, operators
+from wfsync.expressions.filters import compile_filter
+from wfsync.expressions.frames import Compile, Frame, Node
+from wfsync.expressions.gathering import descendants, lookup, members
+from wfsync.expressions.groups import compile_group
 from wfsync.expressions.limits import Run
+from wfsync.expressions.paths import compile_path
 from wfsync.expressions.syntax import Symbol
 from wfsync.expressions.values import NULL, Sequence
 
@@ -22,10 +26,10 @@ __all__ = ["compile_node"]
 def compile_node(symbol: Symbol) -> Node:
     """The function that evaluates ``symbol``, its filters and its grouping."""
     inner = _KINDS[symbol.type](symbol, compile_node)
-    filters = [paths.compile_filter(part.expr, compile_node) for part in symbol.predicate or ()]
+    filters = [compile_filter(part.expr, compile_node) for part in symbol.predicate or ()]
     group = None
     if symbol.group is not None and symbol.type != "path":
-        group = paths.compile_group(symbol.group.lhs_object, symbol.group.position, compile_node)
+        group = compile_group(symbol.group.lhs_object, symbol.group.position, compile_node)
     keeps_array = symbol.keep_array
 
     def evaluate(run: Run, context: Any, frame: Frame) -> Any:
@@ -64,7 +68,7 @@ def _name(symbol: Symbol, _: object) -> Node:
     def field(run: Run, context: Any, _frame: Frame) -> Any:
         if isinstance(context, dict):
             return context.get(name)
-        return paths.lookup(context, name, run) if isinstance(context, list) else None
+        return lookup(context, name, run) if isinstance(context, list) else None
 
     return field
 
@@ -79,11 +83,11 @@ def _variable(symbol: Symbol, _: object) -> Node:
 
 
 def _wildcard(_symbol: Symbol, _: object) -> Node:
-    return lambda run, context, _frame: paths.members(context, run)
+    return lambda run, context, _frame: members(context, run)
 
 
 def _descendant(_symbol: Symbol, _: object) -> Node:
-    return lambda run, context, _frame: paths.descendants(context, run)
+    return lambda run, context, _frame: descendants(context, run)
 
 
 def _parent(symbol: Symbol, _: object) -> Node:
@@ -91,7 +95,7 @@ def _parent(symbol: Symbol, _: object) -> Node:
     return lambda _run, _context, frame: frame.lookup(label)
 
 
-_KINDS: Final[dict[str, Callable[[Symbol, Callable[[Symbol], Node]], Node]]] = {
+_KINDS: Final[dict[str, Callable[[Symbol, Compile], Node]]] = {
     "string": _literal,
     "number": _literal,
     "value": _literal,
@@ -101,7 +105,7 @@ _KINDS: Final[dict[str, Callable[[Symbol, Callable[[Symbol], Node]], Node]]] = {
     "wildcard": _wildcard,
     "descendant": _descendant,
     "parent": _parent,
-    "path": paths.compile_path,
+    "path": compile_path,
     "binary": operators.compile_binary,
     "unary": operators.compile_unary,
     "condition": operators.compile_condition,

@@ -8,16 +8,15 @@ from typing import Any, Final
 
 from jsonata.utils import Utils
 
-from wfsync.expressions import paths
 from wfsync.expressions.faults import EvaluationFailed
-from wfsync.expressions.frames import Frame, Node
+from wfsync.expressions.frames import Compile, Frame, Node
+from wfsync.expressions.gathering import extend
+from wfsync.expressions.groups import compile_group
 from wfsync.expressions.limits import Run
 from wfsync.expressions.syntax import Symbol
 from wfsync.expressions.values import equal, is_number, number, text_of, truth
 
 __all__ = ["Array", "compile_binary", "compile_bind", "compile_block", "compile_condition", "compile_unary"]
-
-Compile = Callable[[Symbol], Node]
 
 
 class Array(Utils.JList):  # type: ignore[misc] # ships no types
@@ -65,7 +64,7 @@ def compile_unary(symbol: Symbol, compile_node: Compile) -> Node:
     if symbol.value == "[":
         return _array(symbol, compile_node)
     if symbol.value == "{":
-        return paths.compile_group(symbol.lhs_object, symbol.position, compile_node)
+        return compile_group(symbol.lhs_object, symbol.position, compile_node)
     operand, position = compile_node(symbol.expression), symbol.position
 
     def negate(run: Run, context: Any, frame: Frame) -> Any:
@@ -128,7 +127,7 @@ def _array(symbol: Symbol, compile_node: Compile) -> Node:
             if value is None:
                 continue
             if isinstance(value, list) and not is_nested:
-                paths.extend(result, value, run)
+                extend(result, value, run)
             else:
                 result.append(value)
         if is_constructor:

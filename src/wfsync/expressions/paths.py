@@ -1,120 +1,26 @@
-"""Paths: steps, filters, order, grouping, and the tuples that ``@``, ``#`` and ``%`` carry along.
+"""Paths: their steps, and the tuples that ``@``, ``#`` and ``%`` carry along.
 
 A tuple is a dict of the names that a step bound, with the value itself under ``@``.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cmp_to_key
-from typing import Any
+from typing import Any, TypeAlias
 
-from wfsync.expressions import limits
-from wfsync.expressions.faults import EvaluationFailed
-from wfsync.expressions.frames import Frame, Node
-from wfsync.expressions.limits import Run, too_deep
+from wfsync.expressions.filters import compile_filter, compile_sort
+from wfsync.expressions.frames import Compile, Frame, Node
+from wfsync.expressions.gathering import add, extend
+from wfsync.expressions.groups import compile_group
+from wfsync.expressions.limits import Run
 from wfsync.expressions.syntax import Symbol
-from wfsync.expressions.values import Sequence, is_number, sequence_of, truth
+from wfsync.expressions.values import Sequence, sequence_of
 
-__all__ = [
-    "compile_filter",
-    "compile_group",
-    "compile_path",
-    "descendants",
-    "extend",
-    "lookup",
-    "members",
-]
+__all__ = ["compile_path"]
 
-Compile = Callable[[Symbol], Node]
-_Filter = Callable[[Run, Any, Frame], Any]
-_Rows = Any
+_Rows: TypeAlias = Any
 """A sequence of values, or of tuples."""
-
-
-# ------------------------------------------------------------------------------------------------------------ gathering
-
-
-def extend(target: list[Any], items: list[Any], run: Run) -> None:
-    """Add ``items`` to an array that is being made; raises `EvaluationFailed` when it becomes too long."""
-    if len(target) + len(items) > limits.MAX_SEQUENCE:
-        run.allow_sequence(len(target) + len(items))  # which raises
-    run.charge(len(items) >> 3)
-    target.extend(items)
-
-
-def add(target: list[Any], item: Any, run: Run) -> None:
-    """Add one value; raises `EvaluationFailed` when the array becomes too long."""
-    if len(target) >= limits.MAX_SEQUENCE:
-        run.allow_sequence(len(target) + 1)  # which raises
-    target.append(item)
-
-
-def lookup(value: Any, name: str, run: Run, depth: int = 0) -> Any:
-    """The member ``name`` of an object, or of each object in an array, flattened."""
-    if isinstance(value, dict):
-        return value.get(name)
-    if not isinstance(value, list):
-        return None
-    if depth > limits.MAX_DATA_DEPTH:
-        raise too_deep()
-    run.charge(1 + (len(value) >> 2))
-    found = Sequence()
-    for item in value:
-        inner = lookup(item, name, run, depth + 1)
-        if isinstance(inner, list):
-            extend(found, inner, run)
-        elif inner is not None:
-            add(found, inner, run)
-    return found
-
-
-def members(value: Any, run: Run) -> Sequence:
-    """All members of an object, or elements of an array, with arrays among them flattened."""
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    found = Sequence()
-    for item in items:
-        _flatten(item, found, run, 0)
-    return found
-
-
-def _flatten(value: Any, found: Sequence, run: Run, depth: int) -> None:
-    run.charge(1)
-    if not isinstance(value, list):
-        add(found, value, run)
-        return
-    if depth > limits.MAX_DATA_DEPTH:
-        raise too_deep()
-    for item in value:
-        _flatten(item, found, run, depth + 1)
-
-
-def descendants(value: Any, run: Run) -> Any:
-    """A value with all that is in it, at any depth."""
-    if value is None:
-        return None
-    found = Sequence()
-    _descend(value, found, run, 0)
-    return found[0] if len(found) == 1 else found
-
-
-def _descend(value: Any, found: Sequence, run: Run, depth: int) -> None:
-    run.charge(1)
-    if depth > limits.MAX_DATA_DEPTH:
-        raise too_deep()
-    if isinstance(value, list):
-        for item in value:
-            _descend(item, found, run, depth + 1)
-        return
-    add(found, value, run)
-    if isinstance(value, dict):
-        for item in value.values():
-            _descend(item, found, run, depth + 1)
-
-
-# ---------------------------------------------------------------------------------------------------------------- steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +28,7 @@ class _Step:
     node: Node | None
     """None for a sort."""
     sort: Callable[[Run, _Rows, Frame], _Rows] | None
-    stages: tuple[tuple[_Filter | None, str], ...]
+    stages: tuple[tuple[Node | None, str], ...]
     """A filter, or the name that is bound to the index."""
     is_tuple: bool
     focus: str | None
@@ -187,7 +93,7 @@ def _compile_step(symbol: Symbol, compile_node: Compile) -> _Step:
     )
     return _Step(
         node=None if is_sort else compile_node(symbol),
-        sort=_compile_sort(symbol, compile_node) if is_sort else None,
+        sort=compile_sort(symbol, compile_node) if is_sort else None,
         stages=stages,
         is_tuple=symbol.tuple is not None,
         focus=symbol.focus,
@@ -271,179 +177,3 @@ def _staged(step: _Step, run: Run, rows: _Rows, frame: Frame) -> _Rows:
             for number, row in enumerate(rows):
                 row[index] = number
     return rows
-
-
-# ----------------------------------------------------------------------------------------------------- filters and sort
-
-
-def compile_filter(symbol: Symbol, compile_node: Compile) -> _Filter:
-    """``[…]`` after a step: an index, or a condition for each element."""
-    if symbol.type == "number":
-        return _index_filter(math.floor(symbol.value))
-    condition = compile_node(symbol)
-
-    def keep(run: Run, value: Any, frame: Frame) -> Any:
-        items = _as_list(value)
-        kept = Sequence()
-        is_stream = isinstance(value, Sequence) and value.tuple_stream
-        kept.tuple_stream = is_stream
-        for position, item in enumerate(items):
-            context, own = (item["@"], Frame(frame, dict(item))) if is_stream else (item, frame)
-            answer = condition(run, context, own)
-            if _is_kept(answer, position, len(items), run):
-                kept.append(item)
-        return kept
-
-    return keep
-
-
-def _index_filter(index: int) -> _Filter:
-    def pick(_run: Run, value: Any, _frame: Frame) -> Any:
-        items = _as_list(value)
-        position = index + len(items) if index < 0 else index
-        if not 0 <= position < len(items):
-            picked: Any = Sequence()
-        elif isinstance(items[position], list):
-            return items[position]
-        else:
-            picked = sequence_of(items[position])
-        if isinstance(value, Sequence):
-            picked.tuple_stream = value.tuple_stream
-        return picked
-
-    return pick
-
-
-def _is_kept(answer: Any, position: int, length: int, run: Run) -> bool:
-    if is_number(answer):
-        wanted = math.floor(answer)
-        return bool((wanted + length if wanted < 0 else wanted) == position)
-    if isinstance(answer, list):
-        run.charge(len(answer) >> 1)
-        if all(map(is_number, answer)):
-            return any((n + length if n < 0 else n) == position for n in map(math.floor, answer))
-    return truth(answer, run)
-
-
-def _as_list(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
-
-
-def _compile_sort(symbol: Symbol, compile_node: Compile) -> Callable[[Run, _Rows, Frame], _Rows]:
-    """``^(>a, b)``. Every key is evaluated once for each element, before any two are compared."""
-    terms = [(compile_node(term.expression), -1 if term.descending else 1) for term in symbol.terms]
-    signs = [sign for _, sign in terms]
-    position = symbol.position
-
-    def sort(run: Run, rows: _Rows, frame: Frame) -> _Rows:
-        is_stream = isinstance(rows, Sequence) and rows.tuple_stream
-        keyed = []
-        for row in rows:
-            context, own = (row["@"], Frame(frame, dict(row))) if is_stream else (row, frame)
-            keyed.append(([node(run, context, own) for node, _ in terms], row))
-        if len(keyed) < 2:
-            return rows
-
-        def compare(left: tuple[list[Any], Any], right: tuple[list[Any], Any]) -> int:
-            run.charge(1)
-            for a, b, sign in zip(left[0], right[0], signs, strict=True):
-                order = _order(a, b, sign, position, run)
-                if order:
-                    return order
-            return 0
-
-        return Sequence(row for _, row in sorted(keyed, key=cmp_to_key(compare)))
-
-    return sort
-
-
-def _order(left: Any, right: Any, sign: int, position: int, run: Run) -> int:
-    """Which of two keys comes first; what is missing comes last in either direction."""
-    if left is None or right is None:
-        return (left is None) - (right is None)
-    for key in (left, right):
-        if not isinstance(key, str) and not is_number(key):
-            raise EvaluationFailed("only numbers and texts can be put in order", "T2008", position)
-    if isinstance(left, str) is not isinstance(right, str):
-        raise EvaluationFailed("numbers and texts cannot be put in one order", "T2007", position)
-    if isinstance(left, str):
-        run.charge(min(len(left), len(right)) >> 10)
-    return 0 if left == right else (-sign if left < right else sign)
-
-
-# ------------------------------------------------------------------------------------------------------------- grouping
-
-
-class _Entry:
-    """The elements under one key."""
-
-    __slots__ = ("data", "is_own", "pair")
-
-    def __init__(self, data: Any, pair: int) -> None:
-        self.data = data
-        self.pair = pair
-        self.is_own = False
-
-    def add(self, item: Any, run: Run) -> None:
-        if not self.is_own:
-            self.data = Sequence(self.data) if isinstance(self.data, list) else sequence_of(self.data)
-            self.is_own = True
-        extend(self.data, item if isinstance(item, list) else [item], run)
-
-
-def compile_group(pairs: Iterable[Any], position: int, compile_node: Compile) -> _Filter:
-    """``{key: value, …}``, by itself or after a path: one member for each different key."""
-    compiled = [(compile_node(key), compile_node(value)) for key, value in pairs]
-
-    def group(run: Run, context: Any, frame: Frame) -> Any:
-        is_stream = isinstance(context, Sequence) and context.tuple_stream
-        groups: dict[str, _Entry] = {}
-        rows = context if isinstance(context, list) else [context]
-        for row in rows or [None]:
-            own = Frame(frame, dict(row)) if is_stream and row is not None else frame
-            item = row["@"] if is_stream and row is not None else row
-            for number, (key_node, _) in enumerate(compiled):
-                key = key_node(run, item, own)
-                if key is None:
-                    continue
-                if not isinstance(key, str):
-                    raise EvaluationFailed("the name of a member must be a text", "T1003", position)
-                entry = groups.get(key)
-                if entry is None:
-                    groups[key] = _Entry(row, number)
-                elif entry.pair != number:
-                    raise EvaluationFailed("two members have the same name", "D1009", position)
-                else:
-                    entry.add(row, run)
-        return _members(groups, run, frame, is_stream=is_stream)
-
-    def _members(groups: dict[str, _Entry], run: Run, frame: Frame, *, is_stream: bool) -> dict[str, Any]:
-        result = {}
-        for key, entry in groups.items():
-            context, own = entry.data, frame
-            if is_stream and context is not None:
-                names = _merged(context, run)
-                context = names.pop("@")
-                own = Frame(frame, names)
-            value = compiled[entry.pair][1](run, context, own)
-            if value is not None:
-                result[key] = value
-        return result
-
-    return group
-
-
-def _merged(rows: Any, run: Run) -> dict[str, Any]:
-    """Tuples as one, with the values of each name together."""
-    if not isinstance(rows, list):
-        return dict(rows)
-    values: dict[str, Any] = {}
-    for row in rows:
-        for name, value in row.items():
-            if name not in values:
-                values[name] = _Entry(value, 0)
-            elif value is not None:
-                values[name].add(value, run)
-    return {name: entry.data for name, entry in values.items()}

@@ -54,16 +54,19 @@ _MESSAGES: Final = {
     "S0210": "there can be only one grouping in a step",
     "S0213": "a number, true, false or null cannot be a step of a path",
     "S0217": "% has no parent here",
+    "S0301": "the regular expression is empty",
     "S0302": "the regular expression has no closing slash",
 }
 
 
 class _Tokenizer(Tokenizer):  # type: ignore[misc] # ships no types
-    """Tokens that say where they begin."""
+    """Tokens that say where they begin. Skips blanks and comments itself: the library's fails at a last comment."""
 
     def next(self, prefix: bool) -> Any:  # noqa: FBT001 - overrides the library's
         blank = _BLANK.match(self.path, self.position)
-        start = self.position if blank is None else blank.end()
+        start = self.position = self.position if blank is None else blank.end()
+        if self.path.startswith("/*", start):
+            raise JException("S0106", start)
         token = super().next(prefix)
         if token is not None:
             token.position = start
@@ -190,6 +193,8 @@ def _message(error: JException, text: str, offset: int) -> str:
         return f"{_shown(error.current)} is not expected here"
     if error.error == "S0202":
         return f"{_shown(error.current)} is expected here, not {_shown(error.expected)}"
+    if error.error == "S0301" and error.current is not None:
+        return f"\\{error.current} is no escape that a text may have; in 'it\\u0027s' it is \\u0027"
     return _MESSAGES.get(error.error) or str(error)
 
 

@@ -8,8 +8,8 @@ from wfsync.expressions import limits
 from wfsync.expressions.calls import Builtin
 from wfsync.expressions.faults import EvaluationFailed
 from wfsync.expressions.functions.lists import call_with
+from wfsync.expressions.gathering import add, extend, lookup
 from wfsync.expressions.limits import Run, too_deep
-from wfsync.expressions.paths import add, extend, lookup
 from wfsync.expressions.values import NULL, Function, Sequence, is_number, truth
 
 __all__ = ["OBJECTS"]

@@ -11,9 +11,9 @@ from datetime import UTC
 from typing import Any, Final
 
 from wfsync.expressions.calls import Builtin
+from wfsync.expressions.gathering import extend
 from wfsync.expressions.limits import Run
 from wfsync.expressions.operators import Array
-from wfsync.expressions.paths import extend
 from wfsync.expressions.values import NULL, text_of
 
 __all__ = ["BARE", "OWN"]

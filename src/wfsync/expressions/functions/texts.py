@@ -14,9 +14,9 @@ from jsonata.functions import Functions
 from wfsync.expressions import limits
 from wfsync.expressions.calls import Builtin, apply
 from wfsync.expressions.faults import EvaluationFailed
+from wfsync.expressions.gathering import add
 from wfsync.expressions.limits import Run
 from wfsync.expressions.operators import Array
-from wfsync.expressions.paths import add
 from wfsync.expressions.patterns import Pattern, described
 from wfsync.expressions.values import Sequence, text_of
 
