@@ -96,13 +96,14 @@ def stocktaking(
     loading = begin_loading(workspace.source(), workspace.load_options(options.policies), options.track)
     try:
         with connect(loading) as session:
+            brakes = workspace.config.policy.brakes(NO_WISHES, session.target.kind)
             return take_stock(
                 session.conn,
                 session.layout,
                 session.tenant,
                 loading.finish,
                 session.reference(),
-                replace(options, source=workspace.identity),
+                replace(options, source=workspace.identity, brakes=brakes),
                 loading.recogniser,
             )
     finally:

@@ -26,6 +26,7 @@ SCHEMAS = Path(__file__).parents[2] / "schemas"
         ("bundle", "workflow-bundle.v1"),
         ("config", "wfsync-config.v1"),
         ("plan", "plan.v1"),
+        ("status", "status.v1"),
         ("registry", "registry.v1"),
         ("overlay", "overlay.v1"),
         ("targets", "targets.v1"),

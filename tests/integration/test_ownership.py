@@ -16,7 +16,9 @@ from databases import Databases, LayoutName
 from small_bundles import bundle, call, set_state
 from workplace import Workplace
 
-SCHEMA: Final = json.loads((Path(__file__).parents[2] / "schemas/plan.v1.schema.json").read_text(encoding="utf-8"))
+SCHEMAS: Final = Path(__file__).parents[2] / "schemas"
+SCHEMA: Final = json.loads((SCHEMAS / "plan.v1.schema.json").read_text(encoding="utf-8"))
+STATUS_SCHEMA: Final = json.loads((SCHEMAS / "status.v1.schema.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -70,6 +72,12 @@ def document(result: Result) -> JsonObject:
     value: JsonObject = result.json()
     jsonschema.validate(value, SCHEMA)
     return value
+
+
+def status(work: Workplace, *args: str) -> JsonObject:
+    found: JsonObject = work.ok("status", "--format", "json", *args).json()
+    jsonschema.validate(found, STATUS_SCHEMA)
+    return found
 
 
 def plan(work: Workplace, *args: str) -> JsonObject:
@@ -481,7 +489,7 @@ def test_every_state(place: Any, layout: LayoutName) -> None:
     held = {c["key"]: c["after_digest"] for c in plan(work)["changes"]}["held"]
     work.rows("UPDATE wfsync.managed SET held = %s WHERE key = 'held'", held)
     rows = work.everything()
-    found = work.ok("status", "--format", "json").json()
+    found = status(work)
     assert {item["key"]: item["state"] for item in found["items"]} == {
         "both": "both_changed",
         "database": "database_changed",
@@ -514,6 +522,52 @@ def test_every_state(place: Any, layout: LayoutName) -> None:
     assert {i["key"]: i["state"] for i in work.ok("status", "--format", "json").json()["items"]}[
         "held"
     ] == "git_changed"
+
+
+def test_status_says_what_a_prune_would_leave(place: Any) -> None:
+    work = place(settings="source: example.org/ours\npolicy: { protected: ['kept.*'] }\n")
+    work.write(bundle("goes"), bundle("kept.a"), bundle("edited"), bundle("called"), bundle("caller", [call("called")]))
+    work.ok("apply")
+    remove(work, "goes", "kept.a", "edited", "called")
+    edit_row(work, "edited")
+    work.write(bundle("other"))
+    text = work.ok("status").stdout
+    assert "- goes    gone from git            apply --prune would delete it\n" in text
+    assert "kept from apply --prune: it is protected by kept.*\n" in text
+    assert "kept from apply --prune: it was changed in the database; that needs --on-drift overwrite\n" in text
+    assert "kept from apply --prune: caller calls it\n" in text
+    items = {item["key"]: item for item in status(work)["items"]}
+    assert {key for key, item in items.items() if item["prunable"] and item["stays"] is None} == {"goes"}
+    # and that is what happens
+    assert {key for _, key in refused(work, 3, "--prune", "--max-deletes", "9")} == {"kept.a", "edited", "called"}
+
+
+def test_status_claims_no_change_in_git_where_policies_changed(place: Any) -> None:
+    work = place()
+    work.write(bundle("a"), bundle("b"))
+    work.ok("apply")
+    work.write(bundle("b", [set_state("NEW")]))
+    assert work.ok("status").stdout.endswith("Status: 1 in sync, 1 changed in git.\n")
+    work.configure("source: example.org/ours\nfields: { database: [] }\n")
+    text = work.ok("status").stdout
+    assert "~ b  differs, base unknown    field policies or the overlay changed since the last apply" in text
+    assert text.endswith("Status: 1 in sync, 1 differs, base unknown.\n")
+    (item,) = [item for item in status(work)["items"] if item["key"] == "b"]
+    assert (item["state"], item["base_known"]) == ("git_changed", False)
+
+
+def test_status_counts_keys_that_several_rows_have(place: Any) -> None:
+    work = place("B")
+    work.write(bundle("a"), bundle("b"))
+    work.ok("apply")
+    columns = "tenant, key, name, draft_definition"
+    work.rows(
+        f"INSERT INTO workflow_definitions ({columns}) SELECT {columns} FROM workflow_definitions WHERE key = 'a'"
+    )
+    assert work.fails(2, "status", "--detailed-exitcode").stdout.endswith("Status: 1 in sync, 1 ambiguous.\n")
+    found = status(work)
+    assert (found["ambiguous"], [item["key"] for item in found["items"]]) == (["a"], ["b"])
+    assert status(work, "--select", "b")["ambiguous"] == []
 
 
 def test_exit_codes_and_selection_of_status(place: Any) -> None:

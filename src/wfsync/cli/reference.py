@@ -15,6 +15,7 @@ _SCHEMAS: Final = {
     "config": "wfsync-config.v1",
     "plan": "plan.v1",
     "plan-file": "plan-file.v1",
+    "status": "status.v1",
     "targets": "targets.v1",
     "registry": "registry.v1",
     "overlay": "overlay.v1",
@@ -29,10 +30,10 @@ _SCHEMAS: Final = {
 def schema(app: App, name: str) -> None:
     """Print a JSON Schema (draft-07).
 
-    bundle: a workflow file; config: wfsync.yaml; plan: what `plan --format json` prints; plan-file: what `plan --out`
-    writes for apply; targets: what plan, apply and status print of a group; registry: the file that lists what an
-    instance offers; overlay: what holds in one environment only; definition: the definition inside a workflow; test:
-    a file of tests.
+    bundle: a workflow file; config: wfsync.yaml; plan: what `plan --format json` prints; plan-file: what `plan
+    --out` writes for apply; status: what `status --format json` prints; targets: what plan, apply and status print
+    of a group; registry: the file that lists what an instance offers; overlay: what holds in one environment only;
+    definition: the definition inside a workflow; test: a file of tests.
 
     \b
     Example:

@@ -175,7 +175,7 @@ def _carry_out(
         options = _options(order, policies)
         where = (session.conn, session.layout, session.tenant)
         if order.command == "status":
-            about = replace(options, source=order.workspace.identity, about=order.selection)
+            about = owning(order.workspace, options, order.selection, order.wishes, "named")
             stock = take_stock(*where, lambda: desired, session.reference(), about)
             return _report(member, "in_sync" if stock.settled else "differs", tenant=stock.target.tenant, stock=stock)
         owned = owning(order.workspace, options, order.selection, order.wishes, "named")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from wfsync.errors import Problem
 from wfsync.pipeline.planning import PlanOptions, source_of
+from wfsync.plan.guard import Brakes
 from wfsync.plan.managed import Managed, ManagedState
 from wfsync.plan.model import SourceRef, TargetRef
 from wfsync.plan.ownership import Owner, Standing, State, standings
@@ -38,6 +40,8 @@ class Item:
     """By any source."""
     updated_at: str | None
     updated_by: str | None
+    stays: str | None = None
+    """Why a prune would not delete it although it could be."""
 
     @property
     def key(self) -> str:
@@ -63,13 +67,13 @@ class Stock:
     items: tuple[Item, ...]
     """In order of key."""
     warnings: tuple[Problem, ...]
+    ambiguous: tuple[str, ...] = ()
+    """Keys of files that several rows have, in order: how they stand cannot be told, and they are no items."""
 
     @property
     def settled(self) -> bool:
         """Whether nothing differs but what is nobody's business or waits for a change in git."""
-        return all(item.state in _SETTLED for item in self.items) and not any(
-            warning.code == "AMBIGUOUS_KEY" for warning in self.warnings
-        )
+        return all(item.state in _SETTLED for item in self.items) and not self.ambiguous
 
 
 def take_stock(
@@ -105,12 +109,32 @@ def take_stock(
         told = as_told(conn, tenant, rows.state, [key for key, its in found.items() if its.drift])
     if not found and desired.unselected and about.keys is None:  # who names keys is told what each of them lacks
         raise nothing_selected()
-    warnings = (*desired.notes, *rows.notes, *_ambiguous(desired, rows.state))
-    items = tuple(_item(its, desired, told, managed) for its in found.values())
-    return Stock(source_of(desired), options.source or "", target, managed.exists, items, warnings)
+    ambiguous = tuple(sorted(key for key in rows.state.ambiguous if key in desired.by_key))
+    warnings = (*desired.notes, *rows.notes, *(_ambiguous(key, rows.state.ambiguous[key]) for key in ambiguous))
+    stays = _staying(found, told, options.brakes)
+    items = tuple(_item(its, desired, told, managed, stays.get(its.key)) for its in found.values())
+    return Stock(source_of(desired), options.source or "", target, managed.exists, items, warnings, ambiguous)
 
 
-def _item(its: Standing, desired: DesiredState, live: LiveState, managed: ManagedState) -> Item:
+def _staying(found: Mapping[str, Standing], live: LiveState, brakes: Brakes) -> dict[str, str]:
+    """Of keys that a prune could delete: why it would not, under the policy of the configuration."""
+    stays: dict[str, str] = {}
+    prunable = [its for its in found.values() if its.prunable]
+    for its in prunable:
+        protected = [pattern for pattern in brakes.protected if fnmatchcase(its.key, pattern)]
+        if protected:
+            stays[its.key] = f"it is protected by {', '.join(protected)}"
+        elif its.drift and brakes.on_drift != "overwrite":
+            stays[its.key] = "it was changed in the database; that needs --on-drift overwrite"
+    goes = {live.by_key[its.key].workflow_id: its.key for its in prunable if its.key not in stays}
+    for row in live.rows() if goes else ():
+        for call in row.calls:
+            if call.target in goes and row.workflow_id not in goes:
+                stays.setdefault(goes[call.target], f"{row.key} calls it")
+    return stays
+
+
+def _item(its: Standing, desired: DesiredState, live: LiveState, managed: ManagedState, stays: str | None) -> Item:
     file, row = desired.by_key.get(its.key), live.by_key.get(its.key)
     return Item(
         its,
@@ -120,17 +144,16 @@ def _item(its: Standing, desired: DesiredState, live: LiveState, managed: Manage
         managed.by_key.get(its.key),
         None if row is None else row.updated_at,
         None if row is None else row.updated_by,
+        stays,
     )
 
 
-def _ambiguous(desired: DesiredState, live: LiveState) -> Iterator[Problem]:
-    for key, ids in sorted(live.ambiguous.items()):
-        if key in desired.by_key:
-            yield Problem(
-                code="AMBIGUOUS_KEY",
-                severity="warning",
-                message=f"{len(ids)} rows have this key: {', '.join(ids)}; how it stands cannot be told",
-                key=key,
-                hint="give all rows but one another key (or NULL), or leave the key out with --exclude",
-                details={"workflowKey": key, "workflowIds": list(ids)},
-            )
+def _ambiguous(key: str, ids: tuple[str, ...]) -> Problem:
+    return Problem(
+        code="AMBIGUOUS_KEY",
+        severity="warning",
+        message=f"{len(ids)} rows have this key: {', '.join(ids)}; how it stands cannot be told",
+        key=key,
+        hint="give all rows but one another key (or NULL), or leave the key out with --exclude",
+        details={"workflowKey": key, "workflowIds": list(ids)},
+    )

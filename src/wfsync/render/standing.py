@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -30,6 +31,8 @@ _WORDS: Final[dict[State, tuple[str, Style, str]]] = {
     "unmanaged_differs": ("~", "yellow", "differs, not ours"),
     "held": ("=", "cyan", "held"),
 }
+_BASE_UNKNOWN: Final[tuple[str, Style, str]] = ("~", "yellow", "differs, base unknown")
+"""Of what was last applied under other field policies, or another overlay: nobody can tell who changed it."""
 _QUIET: Final[frozenset[State]] = frozenset(("in_sync", "database_only_unmanaged"))
 """Counted; listed with --verbose only."""
 
@@ -44,7 +47,7 @@ def stock_text(stock: Stock, *, color: bool = False, verbose: int = 0) -> str:
     shown = [item for item in stock.items if verbose or item.state not in _QUIET]
     pad = max((len(plain(item.key)) for item in shown), default=0)
     for item in shown:
-        symbol, style, words = _WORDS[item.state]
+        symbol, style, words = _words(item)
         facts = "; ".join(_facts(item))
         line = f"{plain(item.key):<{pad}}  {words:<23}  {facts}".rstrip()
         lines.append(f"{paint(style, symbol)} {line}")
@@ -59,9 +62,18 @@ def stock_text(stock: Stock, *, color: bool = False, verbose: int = 0) -> str:
 
 def stock_line(stock: Stock) -> str:
     """The line to grep: the last one."""
-    counts = _counts(stock.items)
-    listed = ", ".join(f"{counts[state]} {_WORDS[state][2]}" for state in STATES if counts[state])
-    return f"Status: {listed or 'nothing on either side'}."
+    counts = Counter(_words(item)[2] for item in stock.items)
+    words = [_WORDS[state][2] for state in STATES]
+    words.insert(words.index("changed in git") + 1, _BASE_UNKNOWN[2])
+    listed = [f"{counts[name]} {name}" for name in words if counts[name]]
+    listed += [f"{len(stock.ambiguous)} ambiguous"] if stock.ambiguous else []
+    return f"Status: {', '.join(listed) or 'nothing on either side'}."
+
+
+def _words(item: Item) -> tuple[str, Style, str]:
+    """Symbol, colour and words of a key's state."""
+    unknown = item.state == "git_changed" and not item.standing.base_known
+    return _BASE_UNKNOWN if unknown else _WORDS[item.state]
 
 
 def _facts(item: Item) -> Iterator[str]:
@@ -69,11 +81,11 @@ def _facts(item: Item) -> Iterator[str]:
     if its.drift:
         yield f"changed in the database{plain(last_update(item.updated_by, item.updated_at))}"
     elif item.state == "git_changed" and not its.base_known:
-        yield "field policies changed since the last apply"
+        yield "field policies or the overlay changed since the last apply, so nobody can tell what else did"
     if its.managed_by is not None:
         yield f"managed by {plain(its.managed_by)}"
     if its.prunable:
-        yield "apply --prune would delete it"
+        yield "apply --prune would delete it" if item.stays is None else f"kept from apply --prune: {plain(item.stays)}"
     elif its.unprunable is not None:
         yield f"never pruned: {its.unprunable}"
 
@@ -93,6 +105,7 @@ def stock_value(stock: Stock) -> JsonObject:
         "ledger": stock.has_ledger,
         "summary": {state: counts[state] for state in STATES},
         "items": [_item_value(item) for item in stock.items],
+        "ambiguous": list(stock.ambiguous),
         "warnings": [problem_value(problem) for problem in stock.warnings],
         "errors": [],
     }
@@ -110,6 +123,7 @@ def _item_value(item: Item) -> JsonObject:
         "origin": None if item.managed is None else item.managed.origin,
         "managed_by": its.managed_by,
         "prunable": its.prunable,
+        "stays": item.stays,
         "updated_at": item.updated_at,
         "updated_by": item.updated_by,
     }
