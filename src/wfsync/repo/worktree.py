@@ -34,12 +34,12 @@ class _GitView:
     """Folders met that are repositories of their own."""
 
     def __post_init__(self) -> None:
-        for paths in (self.tracked, self.untracked):
-            for path in paths:
-                for folder in ancestors(path.rstrip("/").rpartition("/")[0]):
-                    if folder in self.folders:
-                        break
-                    self.folders.add(folder)
+        holding = {path.rstrip("/").rpartition("/")[0] for paths in (self.tracked, self.untracked) for path in paths}
+        for path in holding:
+            for folder in ancestors(path):
+                if folder in self.folders:
+                    break
+                self.folders.add(folder)
 
     def enters(self, path: str) -> bool:
         if path in self.submodules or f"{path}/" in self.untracked:
@@ -125,7 +125,8 @@ class WorkTree(Folder):
 
     def _add_index(self, found: Found, rows: list[git.IndexRow], directory: str, exclude: frozenset[str]) -> None:
         """Add what only the index knows: files left out of a sparse checkout, links checked out as text, submodules."""
-        own = [row for row in rows if row.path not in exclude and is_bundle(row.path, directory)]
+        odd = (row for row in rows if row.assumed or row.mode == git.LINK)  # of thousands hardly any
+        own = [row for row in odd if row.path not in exclude and is_bundle(row.path, directory)]
         links = {row.path for row in own if row.mode == git.LINK}
         if links:
             as_text = [entry for entry in found.entries if entry.path in links]

@@ -51,14 +51,8 @@ class Recogniser:
     options: LoadOptions
     found: dict[str, Desired] = field(default_factory=dict)
     """What files say that need not be loaded, by their label: those known at the start, and those recognised since."""
-    _entries: dict[str, Entry | None] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for entry in self.source.entries:
-            key = key_of(entry.path)
-            # Two files of one name are a fault, which only loading both can tell
-            is_wanted = entry.label not in self.found and key not in self._entries
-            self._entries[key] = entry if is_wanted and syntax_of(entry.path) == "json" else None
+    _entries: dict[str, Entry | None] | None = None
+    """By key; None until a row is shown: most plans read none."""
 
     def recognise(self, known: Known) -> Desired | None:
         """What the file of this key says, if it holds exactly ``known`` and nothing is to be said about it; else None.
@@ -66,6 +60,8 @@ class Recogniser:
         Remembers nothing, so that it may be asked in another process; `note` does.
         """
         key = known.workflow.key
+        if self._entries is None:
+            self._entries = self._wanted()
         entry = self._entries.get(key)
         if entry is None or self.options.policies.overlay.of(key):
             return None  # with an overlay on it, what the file says is not what its bytes say
@@ -97,6 +93,15 @@ class Recogniser:
             initial=self.options.policies.initial(known.workflow),
         )
         return accept(data, tree, known.steps, known.dependencies, item, self.options)
+
+    def _wanted(self) -> dict[str, Entry | None]:
+        wanted: dict[str, Entry | None] = {}
+        for entry in self.source.entries:
+            key = key_of(entry.path)
+            # Two files of one name are a fault, which only loading both can tell
+            is_wanted = entry.label not in self.found and key not in wanted
+            wanted[key] = entry if is_wanted and syntax_of(entry.path) == "json" else None
+        return wanted
 
     def note(self, item: Desired) -> None:
         """Remember what `recognise` gave."""
