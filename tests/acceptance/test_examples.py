@@ -16,6 +16,7 @@ import yaml
 
 from command_line import CommandLine
 from corpus_edits import JsonObject, dependencies, steps_of
+from wfsync.bundle.declared import parse_declared
 from wfsync.bundle.load import LoadOptions, load
 from wfsync.bundle.registry import parse_registry
 from wfsync.bundle.yaml_text import read_yaml
@@ -273,3 +274,26 @@ def _succeeds(shell: Shell, command: str, comment: str) -> str:
     done = shell.run(command)
     assert done.returncode == (3 if comment.strip().startswith("refused") else 0), f"{command}\n{done.stdout}"
     return done.stdout
+
+
+# ------------------------------------------------------------------------------------------------- what stands for it
+
+
+def test_every_action_of_the_registry_has_a_stub_and_every_payload_a_schema() -> None:
+    declared = parse_declared((REPO / "registry.yaml").read_bytes(), "registry.yaml")
+    needed = {ref for workflow in WORKFLOWS.values() for ref in workflow["dependencies"]["schemaRefs"]}
+    assert [action.id for action in declared.actions if not action.stub] == []
+    assert needed <= {entry.ref for entry in declared.schemas if entry.schema is not None}
+
+
+def test_payload_schemas_are_those_that_were_pinned_when_a_version_was_published() -> None:
+    declared = parse_declared((REPO / "registry.yaml").read_bytes(), "registry.yaml")
+    schemas = {entry.ref: entry.schema for entry in declared.schemas}
+    pinned = {
+        version["definition"]["payloadSchemaRef"]: version["payloadSchemaJson"]
+        for workflow in WORKFLOWS.values()
+        for version in sorted(workflow["publishedVersions"], key=lambda version: version["version"])
+        if version["payloadSchemaJson"]
+    }
+    assert pinned
+    assert {ref: schemas[ref] for ref in pinned} == pinned
