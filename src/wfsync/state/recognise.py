@@ -14,6 +14,7 @@ from typing import Final
 
 from wfsync.bundle.canonical import canonical_bytes
 from wfsync.bundle.dependencies import Dependencies
+from wfsync.bundle.fingerprint import checksum
 from wfsync.bundle.load import Desired, LoadOptions, accept
 from wfsync.bundle.model import FORMAT, FORMAT_VERSION, Workflow
 from wfsync.bundle.references import Call
@@ -90,6 +91,7 @@ class Recogniser:
             versions=tuple(version.version for version in known.workflow.versions),
             missing=None,
             is_canonical=True,
+            checksum=0 if entry.stamp is not None else checksum(data),  # without a stamp only this tells it from others
             initial=self.options.policies.initial(known.workflow),
         )
         return accept(data, tree, known.steps, known.dependencies, item, self.options)

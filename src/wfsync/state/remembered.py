@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 import wfsync.bundle
+import wfsync.expressions
 from wfsync import __version__
 from wfsync.bundle.load import Desired, LoadOptions
 from wfsync.bundle.references import Call
@@ -144,8 +145,14 @@ def _code() -> str:
     """Changes whenever the code or the schemas that check files do, also between releases."""
     from wfsync.bundle.schema_files import schema_folder
 
-    folders = [*wfsync.bundle.__path__, *(str(Path(p, "rules")) for p in wfsync.bundle.__path__), str(schema_folder())]
-    times = []
+    folders = [
+        *wfsync.bundle.__path__,
+        *(str(Path(p, "rules")) for p in wfsync.bundle.__path__),
+        *wfsync.expressions.__path__,
+        *(str(Path(p, "functions")) for p in wfsync.expressions.__path__),
+        str(schema_folder()),
+    ]
+    times = [(Path(__file__).name, Path(__file__).stat().st_mtime_ns)]  # how it is remembered
     for folder in folders:
         with os.scandir(folder) as listing:
             times += sorted((e.name, e.stat().st_mtime_ns) for e in listing if e.name.endswith((".py", ".json")))
