@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -27,13 +27,6 @@ __all__ = ["test"]
 @click.option("-k", "wanted", metavar="EXPR", help="Only tests whose name, file or workflow has these words.")
 @click.option("-x", "--exitfirst", "first", is_flag=True, help="Stop at the first test that does not pass.")
 @click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Processes to run in. Default: one a core.")
-@click.option(
-    "--engine",
-    type=click.Choice(["in-process", "dbos"]),
-    default="in-process",
-    show_default=True,
-    help="Where runs are carried out: in this process, or on a database that is made for it and thrown away.",
-)
 @click.option("--coverage", is_flag=True, help="Say which steps and branches no test has tried.")
 @click.option(
     "--fail-under",
@@ -50,7 +43,6 @@ def test(
     wanted: str | None,
     first: bool,
     jobs: int | None,
-    engine: Literal["in-process", "dbos"],
     coverage: bool,
     fail_under: float | None,
     form: str,
@@ -75,7 +67,7 @@ def test(
     from wfsync.testing.report import run_suite
 
     chosen = choose_tests(app, paths)
-    suite, every = _suite(app, chosen, wanted, engine)
+    suite, every = _suite(chosen, wanted)
     measured = coverage or fail_under is not None
     report = run_suite(
         suite,
@@ -91,9 +83,7 @@ def test(
     return exit_codes.OK if report.passes(fail_under) else exit_codes.ERROR
 
 
-def _suite(
-    app: App, chosen: ChosenTests, wanted: str | None, engine: Literal["in-process", "dbos"]
-) -> tuple[Suite, int]:
+def _suite(chosen: ChosenTests, wanted: str | None) -> tuple[Suite, int]:
     """The tests that are to be run, and how many there are."""
     from wfsync.testing.assembling import assemble
 
@@ -105,8 +95,6 @@ def _suite(
         workspace.source(allow_empty=True),
         workspace.load_options(),
         workspace.declared(),
-        engine=engine,
-        announce=app.info,
     )
     return suite, len(every)
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Sequence
 
 from wfsync.bundle.declared import Declared
 from wfsync.bundle.load import LoadOptions
 from wfsync.repo.source import Source
-from wfsync.runtime.in_process.calling import Caller
 from wfsync.runtime.plugins import installed
 from wfsync.runtime.registry import Registry
 from wfsync.runtime.stubs import combined, stub_actions
@@ -25,9 +23,6 @@ def assemble(
     source: Source,
     options: LoadOptions,
     declared: Declared | None,
-    *,
-    engine: Literal["in-process", "dbos"],
-    announce: Callable[[str], None],
 ) -> Suite:
     """The suite of ``cases`` about the workflows in ``source``.
 
@@ -40,4 +35,4 @@ def assemble(
     def stubs() -> Registry:
         return Registry() if declared is None else stub_actions(declared, real)
 
-    return Suite(cases, workflows, registry, InProcess(workflows, registry, stubs, Caller()))
+    return Suite(cases, workflows, registry, InProcess(workflows, registry, stubs))

@@ -4,40 +4,40 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from wfsync.bundle.json_schema import InvalidSchemaError, Schema, compile_schema
+from wfsync.bundle.json_schema import Schema
 from wfsync.bundle.model import Json
-from wfsync.bundle.source_map import pointer
 from wfsync.expressions import EvaluationAborted, ExpressionFault
 from wfsync.runtime.in_process.world import CannotGoOn
+from wfsync.runtime.payloads import schema_faults
 from wfsync.runtime.registry import Registry
 from wfsync.runtime.step_failure import StepFailed
 from wfsync.runtime.template import compile_template
 from wfsync.testing.model import Case, StartingEvent
 from wfsync.testing.workflows import Prepared
 
-__all__ = ["starting_payload"]
+__all__ = ["payload_faults", "starting_payload"]
 
 
 def starting_payload(case: Case, prepared: Prepared, registry: Registry) -> Json:
     """The payload of the run. Raises `CannotGoOn` where the event starts nothing or the payload breaks its schema."""
     payload = case.payload if case.event is None else _mapped(case.event, case.now, prepared)
-    ref = prepared.definition["payloadSchemaRef"]
-    schema: Schema | None = prepared.payload_schema
-    if schema is None and ref in registry.schemas:
-        schema = registry.schemas[ref].schema
-    if schema is None:
-        return payload
-    try:
-        faults = compile_schema(schema).faults(payload)
-    except InvalidSchemaError as error:
-        raise CannotGoOn(f"the payload schema {ref} of {prepared.name} is wrong: {error}") from None
+    faults = payload_faults(prepared, payload, registry)
     if faults:
-        listed = "; ".join(f"{pointer(fault.path) or 'it'}: {fault.message}" for fault in faults)
+        ref = prepared.definition["payloadSchemaRef"]
         raise CannotGoOn(
-            f"the payload does not fit {ref}, so that no run of {prepared.name} would begin: {listed}",
+            f"the payload does not fit {ref}, so that no run of {prepared.name} would begin: {'; '.join(faults)}",
             "correct `payload`" if case.event is None else "correct the event's payload, or the trigger's mapping",
         )
     return payload
+
+
+def payload_faults(prepared: Prepared, payload: Json, registry: Registry) -> tuple[str, ...]:
+    """Why ``payload`` does not fit the workflow: by its own pinned schema, else by the registry's."""
+    schema: Schema | None = prepared.payload_schema
+    if schema is None:
+        entry = registry.schemas.get(prepared.definition["payloadSchemaRef"])
+        schema = None if entry is None else entry.schema
+    return () if schema is None else schema_faults(schema, payload)
 
 
 def _mapped(event: StartingEvent, now: datetime, prepared: Prepared) -> Json:

@@ -11,7 +11,6 @@ from uuid import UUID, uuid5
 
 from wfsync.bundle.model import Json, JsonObject
 from wfsync.expressions import EvaluationAborted
-from wfsync.runtime.in_process.calling import Caller
 from wfsync.runtime.in_process.driver import Called, Driver, Opened, Running, StartedChild
 from wfsync.runtime.in_process.world import CannotGoOn
 from wfsync.runtime.protocol import Pos, RunStatus
@@ -40,7 +39,6 @@ class InProcess:
     """What is installed, with what the repository declares."""
     stubs: Callable[[], Registry]
     """Those of ``registry.yaml``, for one test: they count their calls."""
-    caller: Caller
 
     def run(self, case: Case, prepared: Prepared) -> Outcome:
         """Carry ``case`` through. Never raises for what a test or a workflow does wrong: that is the outcome."""
@@ -52,7 +50,7 @@ class InProcess:
         return Outcome("", trouble=Trouble("an expression takes longer than a second", "make it do less"))
 
     def _run(self, case: Case, prepared: Prepared) -> Outcome:
-        world = TestWorld(case, self.registry, self.stubs(), self.workflows, self.caller)
+        world = TestWorld(case, self.registry, self.stubs(), self.workflows)
         driver = Driver(self.registry, world, case.now)
         try:
             payload = starting_payload(case, prepared, self.registry)

@@ -7,19 +7,22 @@ What a call gives, in this order: a stub of the test for the step, for ``ACTION@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
 from wfsync.bundle.model import Json
-from wfsync.runtime.in_process.calling import Caller, Context, LogLine
+from wfsync.runtime.calling import PreparedCall, perform, prepare
+from wfsync.runtime.in_process.context import Context, LogLine
 from wfsync.runtime.in_process.world import CannotGoOn, ChildEnd, Program, Reply, RunInfo, TaskAnswer
 from wfsync.runtime.protocol import CallAction, Failure, OpenTask, RunStatus, StartChild, WaitEvent
 from wfsync.runtime.registry import Action, ActionContext, ActionFailed, Registry, Run
+from wfsync.runtime.step_failure import StepFailed
 from wfsync.testing import model
 from wfsync.testing.model import Case
+from wfsync.testing.starting import payload_faults
 from wfsync.testing.workflows import NotRunnable, Workflows
 
 __all__ = ["TestWorld"]
@@ -39,7 +42,6 @@ class TestWorld:
     stubs: Registry
     """Of ``registry.yaml``."""
     workflows: Workflows
-    caller: Caller
     lines: list[LogLine] = field(default_factory=list)
     unsent: list[model.SentEvent] = field(default_factory=list)
     """Events without a time that nobody has waited for so far."""
@@ -48,13 +50,26 @@ class TestWorld:
     def __post_init__(self) -> None:
         self.unsent = [event for event in self.case.events if event.after is None and event.at is None]
 
-    def call(self, run: RunInfo, command: CallAction, key: str, now: datetime) -> Reply:
+    def prepare(self, run: RunInfo, command: CallAction) -> PreparedCall:
         """See `wfsync.runtime.in_process.world.World`."""
-        context = Context(run, command, key, now)
         action = self._action(run, command)
-        reply = self.caller.call(action, context, self.case.secrets)
+        alone = Registry({(action.id, action.version): action})
+        return prepare(command, run.id, alone, self._secrets)
+
+    def call(self, run: RunInfo, command: CallAction, prepared: PreparedCall, now: datetime) -> Reply:
+        """Likewise."""
+        context = Context(run, command, prepared.key, now)
+        try:
+            output, failure = perform(prepared, context), None
+        except StepFailed as error:
+            output, failure = None, error.failure
         self.lines.extend(context.lines)
-        return replace(reply, made=False) if action is self.registry.actions.get((action.id, action.version)) else reply
+        is_real = prepared.action is self.registry.actions.get((command.action, command.version))
+        return Reply(output, failure, context.slept, made=not is_real)
+
+    def _secrets(self, names: Collection[str]) -> Mapping[str, str]:
+        """Nothing is called, so a value that the test does not give may be made up."""
+        return {name: self.case.secrets.get(name, f"made-up value of {name}") for name in names}
 
     def _action(self, run: RunInfo, command: CallAction) -> Action:
         """The action, with what stands for it in this test."""
@@ -114,12 +129,17 @@ class TestWorld:
             payload = command.payload if reply.payload is None else reply.payload
             return ChildEnd(output={"payload": payload, "vars": deepcopy(reply.vars)}, after=reply.delay)
         try:
-            return self.workflows.get(key, command.version).program
+            called = self.workflows.get(key, command.version)
         except NotRunnable as error:
             raise CannotGoOn(
                 f"{run.program.key} calls {key} v{command.version}, which cannot be run: {error.reasons[0]}",
                 f"say how it ends: `children: {{{key}: {{vars: {{…}}}}}}`",
             ) from None
+        faults = payload_faults(called, command.payload, self.registry)
+        if faults:
+            text = f"the payload for {called.name} does not fit its schema: {'; '.join(faults[:3])}"
+            return Failure("ValidationError", text, "INVALID_PAYLOAD", {"faults": list(faults)})
+        return called.program
 
     def event(self, waits: Sequence[WaitEvent]) -> tuple[str, str | None, Json] | None:
         """The next event without a time, as soon as somebody waits for one of its name."""

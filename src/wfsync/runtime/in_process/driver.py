@@ -41,6 +41,7 @@ from wfsync.runtime.protocol import (
     WaitUntil,
 )
 from wfsync.runtime.registry import Registry
+from wfsync.runtime.step_failure import StepFailed
 
 __all__ = ["Called", "Driver", "Opened", "Running", "StartedChild"]
 
@@ -116,6 +117,8 @@ class Driver:
     _sent: int = 0
     _outputs: dict[tuple[str, int, str], Json] = field(default_factory=dict)
     """Of calls that succeeded under their keys: they are not made again."""
+    _flying: dict[tuple[str, int, str], list[Callable[[], None]]] = field(default_factory=dict)
+    """Calls under way, and who waits for their outcome because it wants to call under the same key."""
 
     def start(self, program: Program, payload: Json, meta: JsonObject, run_id: str) -> Running:
         """Begin a run; `advance` carries it on."""
@@ -228,39 +231,43 @@ class Driver:
     # -- what is asked of the world ------------------------------------------------------------------------------
 
     def _call(self, run: Running, command: CallAction) -> None:
-        pos, key = command.pos, self._key(run, command)
-        scope = (command.action, command.version, key)
-        if scope in self._outputs:
+        """As the engine does: checked first, then not made again under a key that has succeeded."""
+        pos = command.pos
+        try:
+            prepared = self.world.prepare(run.info, command)
+        except StepFailed as error:
+            failure = error.failure
+            self.at(self.now, lambda: self._send(run, Failed(self.now, pos, failure)))
+            return
+        scope = (command.action, command.version, prepared.key)
+        recorded = prepared.action.side_effects or prepared.action.transactional
+        if recorded and scope in self._outputs:
             output = self._outputs[scope]
             self.at(self.now, lambda: self._send(run, Succeeded(self.now, pos, output)))
             return
-        called = Called(run.info, pos, command.action, command.version, command.input, key, self.now)
-        reply = self.world.call(run.info, command, key, self.now)
+        if recorded and scope in self._flying:
+            self._flying[scope].append(lambda: self._call(run, command))
+            return
+        reply = self.world.call(run.info, command, prepared, self.now)
         if reply.made:
-            self.calls.append(called)
+            key = prepared.key
+            self.calls.append(Called(run.info, pos, command.action, command.version, command.input, key, self.now))
+        if recorded:
+            self._flying[scope] = []
 
         def answer() -> None:
-            if reply.failure is not None:
-                self._send(run, Failed(self.now, pos, reply.failure))
-                return
-            if self._has_effects(command):
+            waiting = self._flying.pop(scope, [])
+            if reply.failure is None and recorded:
                 self._outputs[scope] = reply.output
-            self._send(run, Succeeded(self.now, pos, reply.output))
+            if run.end is None:
+                failed = reply.failure
+                self._send(
+                    run, Succeeded(self.now, pos, reply.output) if failed is None else Failed(self.now, pos, failed)
+                )
+            for call_again in waiting:
+                call_again()
 
         self.at(self.now + reply.after, answer)
-
-    def _has_effects(self, command: CallAction) -> bool:
-        action = self.registry.actions.get((command.action, command.version))
-        return action is None or action.side_effects
-
-    def _key(self, run: Running, command: CallAction) -> str:
-        """The step's own key, else the action's, else one of run, step and iteration."""
-        if command.key is not None:
-            return command.key
-        action = self.registry.actions.get((command.action, command.version))
-        if action is not None and action.idempotency is not None:
-            return action.idempotency(command.input)
-        return f"{run.info.id}/{command.pos.path}/{command.pos.iteration}"
 
     def _open(self, run: Running, command: OpenTask) -> None:
         answer = self.world.task(run.info, command)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from wfsync.bundle.model import Json
+from wfsync.runtime.calling import PreparedCall
 from wfsync.runtime.definition import Definition
 from wfsync.runtime.protocol import CallAction, Failure, OpenTask, RunStatus, StartChild, WaitEvent
 
@@ -56,7 +57,7 @@ class Reply:
     failure: Failure | None = None
     after: timedelta = AT_ONCE
     made: bool = True
-    """False: nothing but the runtime had to do with it, so it is not listed: its input was refused, or it is pure."""
+    """False: nothing outside was asked, so it is no call that anybody wants to see: the action is pure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,11 @@ class ChildEnd:
 class World(Protocol):
     """Answers what a run asks. Each method may raise `CannotGoOn`."""
 
-    def call(self, run: RunInfo, command: CallAction, key: str, now: datetime) -> Reply:
-        """What the call gives; ``key`` is its idempotency key."""
+    def prepare(self, run: RunInfo, command: CallAction) -> PreparedCall:
+        """The call, with what stands for its action. Raises `StepFailed` for one that may not be made."""
+
+    def call(self, run: RunInfo, command: CallAction, prepared: PreparedCall, now: datetime) -> Reply:
+        """What the call gives."""
 
     def task(self, run: RunInfo, command: OpenTask) -> TaskAnswer | None:
         """What somebody answers; None: nobody does."""
