@@ -27,7 +27,7 @@ from wfsync.bundle.rules.secret_scan import may_hold_secrets
 from wfsync.bundle.source_map import Path
 from wfsync.bundle.steps import Steps, steps_of
 from wfsync.bundle.structure import from_tree
-from wfsync.errors import InputError, Place, Problem
+from wfsync.errors import InputError, Place, Problem, Severity
 
 __all__ = ["Desired", "LoadOptions", "Loaded", "accept", "key_place", "load", "read_workflows", "stage"]
 
@@ -66,6 +66,8 @@ class LoadOptions:
     """What the target holds apart from what files say."""
     secrets: SecretPolicy = field(default_factory=SecretPolicy)
     """What a literal that looks like a secret is."""
+    expressions: bool = False
+    """Whether every expression must compile; True only where `wfsync.expressions.installed`."""
 
 
 class Desired(Struct, frozen=True, gc=False):
@@ -268,7 +270,12 @@ def _rules(entry: JsonObject, steps: list[Steps], options: LoadOptions, name: st
     yield from keys.check(entry, options.reserved)
     yield from versions.check(entry)
     yield from numbers.check(entry)
-    yield from definitions.check(entry, steps, published="error" if options.definitions == "error" else "warning")
+    published: Severity = "error" if options.definitions == "error" else "warning"
+    yield from definitions.check(entry, steps, published=published)
+    if options.expressions:
+        from wfsync.bundle.rules import expressions
+
+        yield from expressions.check(entry, published=published)
 
 
 def _secrets(entry: JsonObject, options: LoadOptions, base: Path) -> Iterator[Fault]:

@@ -27,7 +27,12 @@ class Places:
     def problem(self, fault: Fault, base: Path, key: str | None) -> Problem:
         """``fault`` of the workflow at ``base`` with its places."""
         path = base + fault.path
-        place = self.source.key((*path, fault.member)) if fault.member is not None else self.source.value(path)
+        if fault.member is not None:
+            place = self.source.key((*path, fault.member))
+        elif fault.inside is not None:
+            place = self.source.inside(path, *fault.inside)
+        else:
+            place = self.source.value(path)
         return Problem(
             code=fault.code,
             message=fault.message,

@@ -7,6 +7,7 @@ arrays (twenty bytes a value); lines, columns and paths are worked out on demand
 
 from __future__ import annotations
 
+import json
 import re
 from array import array
 from bisect import bisect_right
@@ -23,6 +24,8 @@ Path = tuple[str | int, ...]
 """Steps from the root of a document: object keys as text, array indexes as numbers."""
 
 _LINE_BREAK = re.compile(r"\r\n?|\n")
+_ESCAPE = re.compile(r'\\(?:["\\/bfnrt]|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4})')
+_TWO_QUOTES = re.compile("''")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -57,6 +60,25 @@ class Lines:
             self._starts = array("I", (match.end() for match in _LINE_BREAK.finditer(self._text)))
         line = bisect_right(self._starts, offset)
         return Position(line + 1, offset - (self._starts[line - 1] if line else 0) + 1)
+
+    def spelled(self, begin: int, text: str, offset: int) -> int | None:
+        """How many characters from ``begin`` on spell the first ``offset`` of ``text``: in quotes, with the escapes of
+        JSON, or plainly. None when they do not, or on more than one line.
+        """
+        position, quote = begin, self._text[begin : begin + 1]
+        if quote in ('"', "'"):
+            position += 1
+        for character in text[:offset]:
+            escape = _ESCAPE.match(self._text, position) if quote == '"' else None
+            written = self._text[position : position + 1]
+            if escape is not None:
+                written = json.loads(f'"{escape[0]}"')
+            elif quote == "'" and written == "'":
+                escape = _TWO_QUOTES.match(self._text, position)
+            if written != character or character in "\r\n":
+                return None
+            position += 1 if escape is None else len(escape[0])
+        return position - begin
 
 
 class Outline:
@@ -153,6 +175,17 @@ class SourceMap:
             ordinal, depth = self.outline.find(path)
             if depth == len(path) and self.outline.names[ordinal] is not None:
                 return self.at(self.outline.key_offsets[ordinal], path)
+        return self.value(path)
+
+    def inside(self, path: Sequence[str | int], text: str, offset: int) -> Place:
+        """The place of the character ``offset`` of the ``text`` that is the value at ``path``; the value's own place
+        when the file spells it in another way (a block of YAML, an alias).
+        """
+        if len(self.outline):
+            ordinal, depth = self.outline.find(path)
+            begin = self.outline.offsets[ordinal]
+            if depth == len(path) and (length := self.lines.spelled(begin, text, offset)) is not None:
+                return self.at(begin + length, path)
         return self.value(path)
 
     def at(self, offset: int, path: Sequence[str | int] | None = None) -> Place:

@@ -39,9 +39,9 @@ def validate(app: App, paths: tuple[str, ...], rev: str | None, form: Form) -> i
 
     PATH is a file or a folder; without one, all bundles of the repository around the working directory are checked.
     Every fault of every file is named in one run, with file, line, column and JSON pointer: syntax, schema, rules,
-    definitions, keys that stand twice, calls of versions that a workflow does not have, and, where wfsync.yaml names a
-    registry, what the instance lacks. Overlays of environments are checked as well. `wfsync explain CODE` says what a
-    code means.
+    definitions, their expressions (with `wfsync[runtime]`), keys that stand twice, calls of versions that a workflow
+    does not have, and, where wfsync.yaml names a registry, what the instance lacks. Overlays of environments are
+    checked as well. `wfsync explain CODE` says what a code means.
 
     --format github annotates the lines of a pull request; --format junit writes test results for CI, a case a file.
 
@@ -52,6 +52,7 @@ def validate(app: App, paths: tuple[str, ...], rev: str | None, form: Form) -> i
       wfsync validate --rev HEAD --format json
     """
     from wfsync.cli.paths import choose
+    from wfsync.expressions import installed
     from wfsync.pipeline.validating import validate as check
 
     chosen = choose(app, paths, app.origin.default_rev if rev is None else rev)
@@ -63,6 +64,8 @@ def validate(app: App, paths: tuple[str, ...], rev: str | None, form: Form) -> i
         parts.append((part.source, options))
     validation = check(parts, problems)
     _show(app, validation, form)
+    if validation.files and not installed():
+        app.info("expressions were not checked: that needs JSONata (pip install 'wfsync[runtime]')")
     return exit_codes.ERROR if validation.count("error") else exit_codes.OK
 
 

@@ -12,7 +12,7 @@ Does not belong here: where expressions stand in a definition, what a missing re
 errors, secrets.
 """
 
-from wfsync.expressions.expression import Expression, compile_expression
+from wfsync.expressions.expression import Expression, check_expression, compile_expression
 from wfsync.expressions.faults import MISSING, EvaluationAborted, EvaluationFailed, ExpressionFault, Missing
 from wfsync.expressions.library import installed
 
@@ -23,6 +23,7 @@ __all__ = [
     "Expression",
     "ExpressionFault",
     "Missing",
+    "check_expression",
     "compile_expression",
     "installed",
 ]

@@ -9,9 +9,8 @@ from typing import Any, Final, TypeAlias
 
 from wfsync.expressions.faults import MISSING, EvaluationFailed, ExpressionFault, Missing
 from wfsync.expressions.library import require
-from wfsync.expressions.limits import MAX_EXPRESSION
 
-__all__ = ["Expression", "Json", "compile_expression"]
+__all__ = ["Expression", "Json", "check_expression", "compile_expression"]
 
 Json: TypeAlias = Any
 """A JSON value; `wfsync.bundle.model.Json`, which is above this room."""
@@ -30,28 +29,16 @@ class Expression:
     __slots__ = ("_names", "_node", "_original", "_reads_all", "functions", "paths", "roots", "text")
 
     def __init__(self, text: str) -> None:
-        from wfsync.expressions.checking import check
         from wfsync.expressions.nodes import compile_node
-        from wfsync.expressions.spelling import respell
-        from wfsync.expressions.syntax import parse
+        from wfsync.expressions.reading import read
 
-        if len(text) > MAX_EXPRESSION:
-            raise ExpressionFault(f"the expression is longer than {MAX_EXPRESSION} characters", code="TOO_LONG")
         self.text = text
-        spelled = respell(text)
-        self._original = spelled.original
-        try:
-            tree = parse(spelled.text)
-            checked = check(tree)
-        except ExpressionFault as fault:
-            if fault.offset is not None:
-                fault.offset = spelled.original(fault.offset)
-            raise
+        tree, checked, self._original = read(text)
         self.paths = frozenset(checked.paths)
         """Every path that is read from the document's top, as far as its names are fixed: ``payload.items[x > 1].name``
         is ``("payload", "items", "name")``.
         """
-        self.roots: Mapping[str, int] = {name: spelled.original(at) for name, at in checked.roots.items()}
+        self.roots: Mapping[str, int] = {name: self._original(at) for name, at in checked.roots.items()}
         """The first names of ``paths``, and where each stands first. `evaluate` reads these of its scope only."""
         self.functions = frozenset(checked.functions)
         """Names of the functions that it uses, without ``$``."""
@@ -111,6 +98,21 @@ def compile_expression(text: str) -> Expression:
     """
     require()
     return Expression(text)
+
+
+def check_expression(text: str) -> ExpressionFault | None:
+    """What is wrong with ``text``; None when it is a sound expression. Remembers nothing.
+
+    Raises `RuntimeNotInstalled`.
+    """
+    require()
+    from wfsync.expressions.reading import read
+
+    try:
+        read(text)
+    except ExpressionFault as fault:
+        return fault
+    return None
 
 
 def _plain_path(tree: Any) -> tuple[str, ...] | None:

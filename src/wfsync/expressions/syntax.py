@@ -62,9 +62,12 @@ _MESSAGES: Final = {
 class _Tokenizer(Tokenizer):  # type: ignore[misc] # ships no types
     """Tokens that say where they begin. Skips blanks and comments itself: the library's fails at a last comment."""
 
+    position: int
+
     def next(self, prefix: bool) -> Any:  # noqa: FBT001 - overrides the library's
         blank = _BLANK.match(self.path, self.position)
-        start = self.position = self.position if blank is None else blank.end()
+        start: int = self.position if blank is None else blank.end()
+        self.position = start
         if self.path.startswith("/*", start):
             raise JException("S0106", start)
         token = super().next(prefix)
@@ -189,10 +192,13 @@ def _deep() -> ExpressionFault:
 def _message(error: JException, text: str, offset: int) -> str:
     if offset >= len(text) and error.error in {"S0201", "S0202", "S0211"}:
         return _MESSAGES["S0207"]
+    # A text is not repeated: it may be anything, also a secret in the wrong place
+    found = "a text" if text[offset : offset + 1] in ('"', "'") else _shown(error.current)
     if error.error in {"S0201", "S0204", "S0205", "S0206", "S0211"}:
-        return f"{_shown(error.current)} is not expected here"
+        return f"{found} is not expected here"
     if error.error == "S0202":
-        return f"{_shown(error.current)} is expected here, not {_shown(error.expected)}"
+        found = "a text" if text[offset : offset + 1] in ('"', "'") else _shown(error.expected)
+        return f"{_shown(error.current)} is expected here, not {found}"
     if error.error == "S0301" and error.current is not None:
         return f"\\{error.current} is no escape that a text may have; in 'it\\u0027s' it is \\u0027"
     return _MESSAGES.get(error.error) or str(error)

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from wfsync import expressions
 from wfsync.bundle.load import Desired, LoadOptions
 from wfsync.bundle.parse import read_document
 from wfsync.bundle.source_map import Path
@@ -74,7 +75,7 @@ _UNCHECKED = Problem(
 
 
 def _check(source: Source, options: LoadOptions) -> Iterator[Problem]:
-    loading = begin_loading(source, replace(options, digests=False))
+    loading = begin_loading(source, replace(options, digests=False, expressions=expressions.installed()))
     try:
         state = loading.finish()
     except InputError as error:

@@ -14,7 +14,7 @@ from wfsync.bundle.source_map import Path
 from wfsync.bundle.steps import Steps, step_path_text, walk
 from wfsync.errors import Severity
 
-__all__ = ["check"]
+__all__ = ["check", "step_of"]
 
 _SCHEMA: schema.SchemaName = "workflow-definition.v1"
 
@@ -39,7 +39,7 @@ def _check(definition: JsonObject, steps: Steps, path: Path, severity: Severity)
                 message=fault.message,
                 severity=severity,
                 member=fault.member,
-                details={"stepPath": step_path_text(_step_of(fault.path)), "keyword": fault.keyword},
+                details={"stepPath": step_path_text(step_of(fault.path)), "keyword": fault.keyword},
             )
     ids = [step_id for step in steps if type(step_id := step.get("id")) is str]
     if len(set(ids)) < len(ids):
@@ -66,7 +66,7 @@ def _repeated_ids(definition: JsonObject, path: Path, severity: Severity) -> Ite
             first[step_id] = step_path
 
 
-def _step_of(path: Path) -> Path:
+def step_of(path: Path) -> Path:
     """The longest leading part of ``path`` that names a step: ends with an index."""
     end = 0
     for position in range(1, len(path), 2):

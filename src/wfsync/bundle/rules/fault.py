@@ -23,5 +23,7 @@ class Fault:
     severity: Severity = "error"
     member: str | None = None
     """A member name of the object at ``path`` whose own position is the better place to show."""
+    inside: tuple[str, int] | None = None
+    """The text at ``path`` and a place in it, in characters, that is the better place to show."""
     related: tuple[Path, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
