@@ -9,6 +9,7 @@ from wfsync.expressions import MISSING
 from wfsync.runtime.definition import IfStep, TryStep
 from wfsync.runtime.envelope import scope_of
 from wfsync.runtime.interpreter.frames import AtBlock, AtIf, AtTry, Strand
+from wfsync.runtime.interpreter.reasons import operands
 from wfsync.runtime.nodes.fields import kind
 from wfsync.runtime.protocol import Pos, StepStatus
 from wfsync.runtime.step_failure import invalid
@@ -26,13 +27,16 @@ def enter(turn: Turn, strand: Strand, step: IfStep | TryStep, pos: Pos) -> bool:
         strand.stack = (*strand.stack, AtTry(step, "try", None), AtBlock(step.attempt))
         turn.record(strand, pos, step, StepStatus.STARTED)
         return True
-    value = evaluate(step.condition, scope_of(strand.envelope, strand.local), turn.at)
+    scope = scope_of(strand.envelope, strand.local)
+    value = evaluate(step.condition, scope, turn.at)
     if value is MISSING:
         raise missing_result(step.condition)
     if not isinstance(value, bool):
         raise invalid(f"the condition must be true or false, not {kind(value)}", code="CONDITION_NOT_BOOLEAN")
     branch: Literal["then", "else"] = "then" if value else "else"
     shown: JsonObject = {"condition": value}
+    if values := operands(step.condition, scope):
+        shown["values"] = values
     strand.stack = (*strand.stack, AtIf(step, shown, branch), AtBlock(step.then if value else step.otherwise))
     turn.record(strand, pos, step, StepStatus.STARTED, shown, {"branch": branch})
     return True

@@ -72,7 +72,7 @@ def test_an_if_takes_the_branch_of_its_condition(n: int, branch: str) -> None:
     record = run.records[Pos("root.steps[0]")]
     assert (record.status, record.input, record.output) == (
         StepStatus.SUCCEEDED,
-        {"condition": n > 3},
+        {"condition": n > 3, "values": {"payload.n": n}},
         {"branch": branch},
     )
 
