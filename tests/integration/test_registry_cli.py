@@ -207,6 +207,8 @@ def test_what_is_missing_for_each_workflow(cli: CommandLine, repo: Path) -> None
     assert (
         "workflows/b.json: error MISSING_DEPENDENCIES: b: needs what the instance does not offer:"
         " action mail.send version 2; node type acme.wait\n"
+        "    mail.send is offered in versions 1, 3; add it to the registry file if the instance has it, or install it"
+        " there first\n"
     ) in result.stdout
     assert last(result).endswith("; 2 workflows, 1 need more.")
     [error] = cli("registry", "check", "--format", "json", cwd=repo).json()["errors"]

@@ -8,7 +8,7 @@ read by `wfsync.bundle.declared`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wfsync.bundle.dependencies import Dependencies
 from wfsync.bundle.model import JsonObject
@@ -24,6 +24,8 @@ class Missing:
     actions: tuple[tuple[str, int], ...] = ()
     node_types: tuple[str, ...] = ()
     schema_refs: tuple[str, ...] = ()
+    offered: tuple[tuple[str, tuple[int, ...]], ...] = field(default=(), compare=False)
+    """Of actions that are lacking in one version: the versions that are offered."""
 
     def __bool__(self) -> bool:
         return bool(self.actions or self.node_types or self.schema_refs)
@@ -55,10 +57,13 @@ class Registry:
 
     def missing(self, needs: Dependencies) -> Missing:
         """Which of ``needs`` are not offered; ``control.*`` is never asked for (bundle.md, "Derived values")."""
+        actions = tuple(sorted(set(needs.actions) - self.actions))
+        others = {action: self.versions(action) for action, _ in actions}
         return Missing(
-            tuple(sorted(set(needs.actions) - self.actions)),
+            actions,
             tuple(sorted(kind for kind in set(needs.node_types) - self.node_types if not kind.startswith("control."))),
             tuple(sorted(set(needs.schema_refs) - self.schema_refs)),
+            tuple((action, versions) for action, versions in others.items() if versions),
         )
 
     def versions(self, action: str) -> tuple[int, ...]:

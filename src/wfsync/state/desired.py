@@ -259,7 +259,8 @@ def missing_dependencies(items: Iterable[Desired]) -> Iterator[Problem]:
             message=f"needs what the instance does not offer: {_lacks(item.missing)}",
             place=Place(item.file),
             key=key,
-            hint="add it to the registry file if the instance has it, or install it there first",
+            hint=_offered(item.missing)
+            + "add it to the registry file if the instance has it, or install it there first",
             details=details if position == 0 else {},
         )
 
@@ -325,6 +326,14 @@ def _syntax(label: str, entries: Mapping[str, Entry]) -> Syntax:
     entry = entries.get(label)
     path = entry.path if entry is not None else label
     return "yaml" if path.endswith((".yaml", ".yml")) else "json"
+
+
+def _offered(missing: Missing) -> str:
+    """Which versions there are of actions that are lacking in another one; empty for none."""
+    return "".join(
+        f"{action} is offered in version{'s' * (len(versions) > 1)} {', '.join(map(str, versions))}; "
+        for action, versions in missing.offered
+    )
 
 
 def _lacks(missing: Missing) -> str:

@@ -113,6 +113,7 @@ def test_missing_is_sorted_and_knows_versions() -> None:
         "missingSchemaRefs": ["other"],
     }
     assert REGISTRY.versions("tickets.create") == (1, 3)
+    assert missing.offered == (("tickets.create", (1, 3)),)
 
 
 def test_merged_lists() -> None:
