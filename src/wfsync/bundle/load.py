@@ -7,10 +7,10 @@ the plan needs to know. Documents are not kept; who needs one reads the file aga
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from wfsync.bundle import fingerprint, schema
 from wfsync.bundle.canonical import compact_bytes, parse_exact
@@ -165,7 +165,7 @@ def accept(
         return None
     if options.registry is None:
         return item
-    return replace(item, missing=options.registry.missing(derived) or None)
+    return structs.replace(item, missing=options.registry.missing(derived) or None)
 
 
 def read_workflows(data: bytes, syntax: Syntax, file: str, *, canonical: bool = False) -> list[Workflow]:
