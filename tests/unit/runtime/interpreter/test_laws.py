@@ -275,6 +275,7 @@ class Slow:
     """An expression on a machine that is too busy, for so many evaluations."""
 
     text = "slow"
+    paths: frozenset[tuple[str, ...]] = frozenset()
 
     def __init__(self, times: int) -> None:
         self.times = times
