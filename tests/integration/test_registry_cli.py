@@ -188,6 +188,7 @@ def test_a_registry_that_covers_everything(cli: CommandLine, repo: Path) -> None
     assert (result.code, result.stderr) == (0, "")
     assert "note REGISTRY_UNUSED: no workflow here needs action mail.send version 3\n" in result.stdout
     assert last(result) == "Checked registry.yaml: 2 actions, 2 node types, 1 payload schema; 1 workflow, 0 need more."
+    assert cli("-q", "registry", "check", cwd=repo).stdout == f"{last(result)}\n"
     document = cli("registry", "check", "--format", "json", cwd=repo).json()
     assert document["summary"] == {
         "actions": 2,

@@ -191,7 +191,8 @@ def check(app: App, file: str | None, directory: Path | None, rev: str | None, f
     else:
         app.info("there is no wfsync.yaml here, so only the file itself was checked")
     shown = (declared.file, declared.names, coverage)
-    app.result(check_json(*shown) if form == "json" else check_text(*shown, color=app.color))
+    text = check_json(*shown) if form == "json" else check_text(*shown, notes=not app.quiet, color=app.color)
+    app.result(text)
     return exit_codes.ERROR if coverage is not None and coverage.lacking else exit_codes.OK
 
 

@@ -121,9 +121,10 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def check_text(file: str, offered: Names, coverage: Coverage | None, *, color: bool = False) -> str:
-    """What is missing for each workflow, what nobody needs, and the line that counts."""
-    return problems_text(_found(coverage), color=color) + f"Checked {plain(file)}: {_verdict(offered, coverage)}.\n"
+def check_text(file: str, offered: Names, coverage: Coverage | None, *, notes: bool = True, color: bool = False) -> str:
+    """What is missing for each workflow, what nobody needs (with ``notes``), and the line that counts."""
+    shown = [problem for problem in _found(coverage) if notes or problem.is_error]
+    return problems_text(shown, color=color) + f"Checked {plain(file)}: {_verdict(offered, coverage)}.\n"
 
 
 def _found(coverage: Coverage | None) -> list[Problem]:
