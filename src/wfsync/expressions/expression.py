@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from wfsync.expressions.faults import MISSING, EvaluationFailed, ExpressionFault, Missing
 from wfsync.expressions.library import require
+from wfsync.expressions.recognise import is_plainly_sound
 
 __all__ = ["Expression", "Json", "check_expression", "compile_expression"]
 
@@ -103,8 +104,10 @@ def compile_expression(text: str) -> Expression:
 def check_expression(text: str) -> ExpressionFault | None:
     """What is wrong with ``text``; None when it is a sound expression. Remembers nothing.
 
-    Raises `RuntimeNotInstalled`.
+    Raises `RuntimeNotInstalled` unless the looks of ``text`` say enough.
     """
+    if is_plainly_sound(text):
+        return None
     require()
     from wfsync.expressions.reading import read
 
