@@ -27,7 +27,7 @@ actions:
   - { id: mail.send, version: 1, input: { type: object }, stub: { echo: true } }
   - { id: mail.send, version: 3 }
 nodeTypes: [action.call, state.set]
-schemas: [{ ref: payload.Ticket.v1, schema: { type: object } }]
+schemas: [{ ref: payload.Ticket.v1, schema: { type: object } }, { ref: task.approval }]
 """
 
 
@@ -127,7 +127,11 @@ def test_what_is_listed_is_what_the_instance_that_is_meant_has(cli: CommandLine,
 
 def test_a_list_of_one_kind(cli: CommandLine, repo: Path) -> None:
     text = cli("registry", "list", "--kind", "schemas", cwd=repo)
-    assert text.stdout.startswith("Payload schemas:\n  payload.Ticket.v1  schema  registry.yaml\n\nRegistry: ")
+    assert text.stdout.splitlines()[:3] == [
+        "Payload schemas:",
+        "  payload.Ticket.v1  schema     registry.yaml",
+        "  task.approval      name only  registry.yaml",
+    ]
     document = cli("registry", "list", "--kind", "nodeTypes", "--format", "json", cwd=repo).json()
     assert "actions" not in document
     assert "schemas" not in document
@@ -187,13 +191,13 @@ def test_a_registry_that_covers_everything(cli: CommandLine, repo: Path) -> None
     result = cli("registry", "check", cwd=repo)
     assert (result.code, result.stderr) == (0, "")
     assert "note REGISTRY_UNUSED: no workflow here needs action mail.send version 3\n" in result.stdout
-    assert last(result) == "Checked registry.yaml: 2 actions, 2 node types, 1 payload schema; 1 workflow, 0 need more."
+    assert last(result) == "Checked registry.yaml: 2 actions, 2 node types, 2 payload schemas; 1 workflow, 0 need more."
     assert cli("-q", "registry", "check", cwd=repo).stdout == f"{last(result)}\n"
     document = cli("registry", "check", "--format", "json", cwd=repo).json()
     assert document["summary"] == {
         "actions": 2,
         "node_types": 2,
-        "schemas": 1,
+        "schemas": 2,
         "workflows": 1,
         "lacking": 0,
         "unused": 1,
@@ -250,7 +254,7 @@ def test_a_file_from_standard_input_and_outside_of_any_repository(cli: CommandLi
     alone.mkdir()
     result = cli("registry", "check", "-", cwd=alone, stdin=REGISTRY.encode())
     assert result.code == 0
-    assert result.stdout == "Checked <stdin>: 2 actions, 2 node types, 1 payload schema.\n"
+    assert result.stdout == "Checked <stdin>: 2 actions, 2 node types, 2 payload schemas.\n"
     assert "only the file itself was checked" in result.stderr
 
 
