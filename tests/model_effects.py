@@ -90,10 +90,14 @@ def carry_out(world: World, ahead: Forecast, ask: Ask, as_: Recorded, ids: Mappi
             flow = replace(flow, paused=old.flow.paused)
         running = old is not None and old.running and ask.overwrite == "update"
         rows[ids[key]] = Row(key, flow, running)
+    there = {key: ids[key] for key in changes if changes[key].action != "delete"}
+    there |= {key: alone for key in world.stored_keys() - changes.keys() if (alone := world.only(key)) is not None}
     for step in ahead.steps:
         if step.action == "relink" and step.workflow_id is not None:
             row = rows[step.workflow_id]
-            rows[step.workflow_id] = replace(row, flow=row.flow.naming(lambda name: replaced.get(name, name)))
+            rows[step.workflow_id] = replace(
+                row, flow=row.flow.naming(lambda name: replaced.get(name, there.get(name, name)))
+            )
     world.rows = rows
     if as_.manages:
         _manage(world, ahead, as_, ids, equal)

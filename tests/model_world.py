@@ -253,8 +253,7 @@ def foresee(
     blocks = set(_blocks(world, wanted, steps, stands, ask, managed, limit))
     if import_only and not ask.force:
         blocks |= {("WORKFLOW_KEY_CONFLICT", key) for key in equal}
-    if ask.overwrite == "replace":
-        steps += _relinks(world, steps, owned=owned)
+    steps += _relinks(world, steps, equal, owned=owned, replaces=ask.overwrite == "replace")
     return Forecast(frozenset(), frozenset(steps), kept, frozenset(blocks), rest, owned)
 
 
@@ -329,12 +328,19 @@ def _blocks(
         yield "MAX_DELETES", None
 
 
-def _relinks(world: World, steps: Collection[Step], *, owned: bool) -> list[Step]:
-    replaced = {step.workflow_id for step in steps if step.action == "overwrite"}
+def _relinks(
+    world: World, steps: Collection[Step], equal: Collection[str], *, owned: bool, replaces: bool
+) -> list[Step]:
+    replaced = {step.workflow_id for step in steps if step.action == "overwrite"} if replaces else set()
     written = {step.workflow_id for step in steps}
+    created = {step.key for step in steps if step.action == "create"}
+    there = {key for key in world.stored_keys() if world.only(key)}
+    there -= {step.key for step in steps if step.action == "delete"}
     found = []
     for workflow_id, row in world.rows.items():
-        if workflow_id not in written and row.flow.callees() & replaced:
+        callees = row.flow.callees()
+        named = callees & (created | there if row.key in equal else created) if world.only(row.key) else set()
+        if workflow_id not in written and (callees & replaced or named):
             digest = world.digest(row, owned=owned)
             found.append(Step(row.key, "relink", workflow_id, digest, digest))
     return found

@@ -226,6 +226,40 @@ def test_a_draft_may_call_what_is_not_there(work: Workplace) -> None:
     assert work.files() == files
 
 
+@pytest.mark.parametrize("mode", ["replace", "update"])
+def test_a_draft_that_called_what_was_not_there_gets_the_id_once_it_is(work: Workplace, mode: str) -> None:
+    work.write(bundle("early", [call("late"), call("later", step_id="two")], versions={1: [set_state()]}))
+    work.ok("apply")
+    work.write(bundle("late"))
+    made = work.ok("plan", "--format", "json").json()
+    assert [(c["key"], c["action"]) for c in made["changes"]] == [("early", "relink"), ("late", "create")]
+    assert made["changes"][0]["reason"] == "calls late by key, for want of an id until now"
+    work.ok("apply", "--overwrite", mode)
+    ids = work.ids()
+    assert stored_callees(work, "early") == [ids["late"], "later"]
+    assert work.ok("plan").stdout == work.ok("plan", "--refresh").stdout
+    # one that somebody else makes in the database is called by its id as well
+    work.write(bundle("later"))
+    work.ok("import", "workflows/later.json")
+    ids = work.ids()
+    assert stored_callees(work, "early") == [ids["late"], ids["later"]]
+    work.ok("plan", "--detailed-exitcode")
+    work.rows(
+        "UPDATE workflow_definitions SET draft_definition = jsonb_set(draft_definition, '{steps,0,workflowId}',"
+        " '\"late\"') WHERE key = 'early'"
+    )
+    work.fails(2, "plan", "--detailed-exitcode")
+    work.ok("apply")
+    assert stored_callees(work, "early") == [ids["late"], ids["later"]]
+    work.ok("plan", "--detailed-exitcode")
+
+
+def stored_callees(work: Workplace, key: str) -> list[str]:
+    """Whom the draft of a row calls, as the database has it."""
+    (row,) = work.rows("SELECT draft_definition FROM workflow_definitions WHERE key = %s", key)
+    return [step["workflowId"] for step in row["draft_definition"]["steps"]]
+
+
 @pytest.mark.parametrize("overwrite", ["replace", "update"])
 def test_an_overwrite_may_not_drop_a_version_that_a_stored_caller_uses(work: Workplace, overwrite: str) -> None:
     work.write(bundle("callee", versions=(1, 2)), bundle("caller", [set_state()], versions={1: [call("callee", 2)]}))

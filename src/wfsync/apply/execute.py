@@ -105,7 +105,7 @@ def _execute(
             inserted = insert(conn, layout, tenant, options.track(_keeping(new, locked.kept), "creating", None))
             overwritten = _keeping(documents.updates(), locked.kept)
             updated = rows.update(conn, layout, tenant, options.track(map(_update, overwritten), "overwriting", None))
-            rows.relink(conn, layout, tenant, _relinks(locked.relinked, moved))
+            rows.relink(conn, layout, tenant, _relinks(locked.relinked, {**_present(work, ids), **moved}))
             notes = _restore(conn, layout, tenant, work, ids)
             if recorder is not None:
                 recorder.after(conn, tenant, ids, time.monotonic() - started)
@@ -154,6 +154,12 @@ def _moved(work: Work, ids: Mapping[str, str]) -> dict[str, str]:
     return {change.workflow_id: ids[change.key] for change in overwritten if change.workflow_id is not None}
 
 
+def _present(work: Work, ids: Mapping[str, str]) -> dict[str, str]:
+    """Key → id of what is there after the apply: what a relinked caller calls by key, it calls by id from then on."""
+    deleted = {change.key for change in work.plan.changes if change.action == "delete"}
+    return {key: workflow_id for key, workflow_id in ids.items() if key not in deleted}
+
+
 def _pruned(changes: Collection[Change]) -> list[str]:
     """The rows that are deleted for good: those that we created and git no longer has. Nothing else ever is."""
     return [change.workflow_id for change in changes if change.action == "delete" and change.workflow_id is not None]
@@ -169,15 +175,14 @@ class _Documents:
     def callees(self) -> dict[str, str]:
         """Keys that the written workflows call and that this apply does not write, with their ids."""
         written = {change.key for change in self.work.plan.changes}
-        found = {}
+        called: set[str] = set()
         for change in self.work.plan.changes:
-            item = self.work.desired.by_key.get(change.key)
+            item, row = self.work.desired.by_key.get(change.key), self.work.live.by_key.get(change.key)
             if item is not None and change.action in ("create", "overwrite"):
-                for call in item.calls:
-                    key = self.work.resolution.key_of(call.target)
-                    if key not in written and key in self.ids:
-                        found[key] = self.ids[key]
-        return found
+                called.update(self.work.resolution.key_of(call.target) for call in item.calls)
+            elif row is not None and change.action == "relink":
+                called.update(call.target for call in row.calls)  # of which keys are looked up, ids are none
+        return {key: self.ids[key] for key in called if key in self.ids and key not in written}
 
     def inserts(self) -> Flow[Change, NewWorkflow]:
         """Creates, and overwrites that get a new id; made in other processes while the server writes."""

@@ -62,7 +62,8 @@ def decide(
 
     ``desired`` holds final digests (references resolved) by key; ``key_of`` says which key a call's target means. A
     workflow of the database that no file names is left alone, unless it is pruned. With ``replace``, an overwritten
-    workflow gets a new id, so every stored definition that calls it and is not itself written is relinked.
+    workflow gets a new id, so every stored definition that calls it and is not itself written is relinked; so is one
+    that calls a workflow by its key which was not there when it was written.
     """
     changes: list[Change] = []
     equal: dict[str, str] = {}
@@ -92,8 +93,7 @@ def decide(
         key_of(call.target) for change in changes if change.action != "delete" for call in desired[change.key].calls
     }
     callers = _callers(changes, desired, live, key_of)
-    if overwrite == "replace":
-        changes.extend(tuple(_relinks(changes, live)))
+    changes.extend(tuple(_relinks(changes, live, overwrite, equal)))
     ambiguous = {k: ids for k, ids in live.ambiguous.items() if k in desired or k in called}
     return Decision(tuple(changes), equal, ambiguous, tuple(sorted(kept, key=lambda k: k.key)), callers)
 
@@ -205,20 +205,37 @@ def _callers(
     return {callee: tuple(sorted(callers)) for callee, callers in sorted(found.items())}
 
 
-def _relinks(changes: list[Change], live: LiveState) -> Iterator[Change]:
-    replaced = {c.workflow_id: c.key for c in changes if c.action == "overwrite" and c.workflow_id is not None}
-    if not replaced:
-        return
-    written = replaced.keys() | {c.workflow_id for c in changes if c.action == "delete"}
+def _relinks(changes: list[Change], live: LiveState, overwrite: Overwrite, equal: Collection[str]) -> Iterator[Change]:
+    """Rows that are not written and whose calls must follow: of callees that get another id, and of callees that are
+    there now and are called by their key, because they were not when the caller was written (a draft may be first).
+    """
+    written = {change.workflow_id for change in changes if change.action in ("overwrite", "delete")}
+    deleted = {change.key for change in changes if change.action == "delete"}
+    created = {change.key for change in changes if change.action == "create"}
+    replaced = {}
+    if overwrite == "replace":
+        replaced = {c.workflow_id: c.key for c in changes if c.action == "overwrite" and c.workflow_id is not None}
     for row in live.rows():
-        if row.workflow_id in written:
+        if not row.calls or row.workflow_id in written:
             continue
-        callees = sorted({replaced[call.target] for call in row.calls if call.target in replaced})
-        if callees:
+        moved = sorted({replaced[call.target] for call in row.calls if call.target in replaced})
+        named = sorted(
+            {
+                call.target
+                for call in row.calls
+                if call.target in created
+                or (call.target in live.by_key and row.key in equal and call.target not in deleted)
+            }
+            if live.by_key.get(row.key) is row
+            else ()
+        )
+        reasons = [f"calls {', '.join(moved)}, which would get a new id"] if moved else []
+        reasons += [f"calls {', '.join(named)} by key, for want of an id until now"] if named else []
+        if reasons:
             yield Change(
                 row.key,
                 "relink",
-                f"calls {', '.join(callees)}, which would get a new id",
+                "; ".join(reasons),
                 before_digest=row.digest,
                 after_digest=row.digest,  # references are keys in a digest: it does not move
                 workflow_id=row.workflow_id,
