@@ -9,6 +9,7 @@ import click
 from wfsync.cli.authoring import init, new
 from wfsync.cli.completion import completion
 from wfsync.cli.database import db
+from wfsync.cli.events import events
 from wfsync.cli.exporting import export
 from wfsync.cli.fmt import fmt
 from wfsync.cli.history import history, show
@@ -19,11 +20,15 @@ from wfsync.cli.reconcile import apply, plan
 from wfsync.cli.reference import explain, schema
 from wfsync.cli.registry import registry
 from wfsync.cli.rollback import rollback
+from wfsync.cli.run import run
+from wfsync.cli.runs import runs
 from wfsync.cli.secrets import secrets
 from wfsync.cli.standing import adopt, release, status
+from wfsync.cli.tasks import tasks
 from wfsync.cli.test import test
 from wfsync.cli.validate import validate
 from wfsync.cli.watching import watch
+from wfsync.cli.worker import schedules, worker
 
 __all__ = ["COMMANDS"]
 
@@ -47,6 +52,12 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     history,
     show,
     rollback,
+    run,
+    runs,
+    events,
+    tasks,
+    worker,
+    schedules,
     registry,
     secrets,
     db,

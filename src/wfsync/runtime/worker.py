@@ -52,7 +52,7 @@ class Worker:
     def start(self) -> None:
         """Enter the list of workers, and begin.
 
-        Raises `ConfigError` (``RUNTIME_NOT_INSTALLED``) and `DatabaseError` (``RUNTIME_UNAVAILABLE`` and what opening
+        Raises `RuntimeNotInstalled` and `DatabaseError` (``RUNTIME_UNAVAILABLE`` and what opening
         sessions raises).
         """
         require_installed()

@@ -21,6 +21,7 @@ from wfsync.render.explanations.registry import REGISTRY
 from wfsync.render.explanations.remotes import REMOTES
 from wfsync.render.explanations.repositories import REPOSITORIES
 from wfsync.render.explanations.rollbacks import ROLLBACKS
+from wfsync.render.explanations.runs import RUNS
 from wfsync.render.explanations.runtime import RUNTIME
 from wfsync.render.explanations.secrets import SECRETS
 from wfsync.render.explanations.service import SERVICE
@@ -38,6 +39,7 @@ _CHAPTERS: Final = (
     DATABASES,
     SERVICE,
     RUNTIME,
+    RUNS,
     REGISTRY,
     PUBLISHING,
     SECRETS,

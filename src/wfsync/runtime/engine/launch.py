@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
-from wfsync.errors import ConfigError, DatabaseError
+from wfsync.errors import DatabaseError, RuntimeNotInstalled
 from wfsync.store.runtime.place import ENGINE_SCHEMA, Place
 from wfsync.store.runtime.queue import APP_VERSION, APPLICATION, TURN
 
@@ -27,17 +27,12 @@ POLL_SECONDS: Final = 0.1
 
 
 def require_installed() -> None:
-    """Raise `ConfigError` (``RUNTIME_NOT_INSTALLED``) unless the libraries of ``wfsync[runtime]`` are there."""
+    """Raise `RuntimeNotInstalled` unless the libraries of ``wfsync[runtime]`` are there."""
     from importlib.util import find_spec
 
     missing = [name for name in ("dbos", "jsonata", "re2") if find_spec(name) is None]
     if missing:
-        raise ConfigError(
-            f"workflows cannot be executed here: {', '.join(missing)} is not installed",
-            code="RUNTIME_NOT_INSTALLED",
-            hint='install the runtime: pip install "wfsync[runtime]"',
-            details={"missing": missing},
-        )
+        raise RuntimeNotInstalled(f"workflows cannot be executed here: {', '.join(missing)} is not installed")
 
 
 class Engine:

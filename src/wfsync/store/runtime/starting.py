@@ -106,7 +106,7 @@ def _insert(
         },
     )
     if admitted:
-        ask_for_turn(conn, place, run_id, "start")
+        ask_for_turn(conn, place, run_id, "start 0")
     return run_id, admitted
 
 
@@ -165,11 +165,11 @@ def admit(conn: Connection, place: Place, workflow_id: str) -> int:
             WHERE tenant = %(tenant)s AND workflow_id = %(workflow)s AND status = 'QUEUED' AND admitted_at IS NULL
                 AND cancel_requested_at IS NULL
             ORDER BY created_at, run_id LIMIT %(free)s FOR NO KEY UPDATE SKIP LOCKED)
-        RETURNING run_id::text
+        RETURNING run_id::text, fence
         """,
         {**names, "free": free},
     ).fetchall()
-    ask_for_turns(conn, place, [(run, "start") for (run,) in begun])
+    ask_for_turns(conn, place, [(run, f"start {fence}") for run, fence in begun])
     return len(begun)
 
 
