@@ -17,9 +17,18 @@ import pytest
 
 from command_line import CommandLine, Result
 from corpus_edits import JsonObject
-from databases import LAYOUTS, TENANT, Databases, LayoutName
+from databases import TENANT, Databases, LayoutName
 from small_bundles import bundle, call, canonical, set_state
+from wfsync.bundle.declared import parse_declared
+from wfsync.bundle.load import LoadOptions
 from wfsync.bundle.yaml_write import write_yaml
+from wfsync.errors import InputError
+from wfsync.publishing.checking import Surroundings
+from wfsync.publishing.files import FileOptions, publish_in_file
+from wfsync.publishing.report import Report
+from wfsync.repo.opening import open_repository
+from wfsync.runtime.plugins import installed
+from wfsync.runtime.stubs import combined
 from workplace import Workplace
 
 TICKET: Final = {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}
@@ -60,14 +69,27 @@ def faulty() -> JsonObject:
     )
 
 
+class Repo(Workplace):
+    """A folder of workflows with a registry, and no database."""
+
+    def __call__(self, *args: str | Path, env: Any = None, stdin: bytes = b"") -> Result:
+        return self.cli(*args, cwd=self.folder, env=env, stdin=stdin)
+
+    def publish(self, key: str) -> Report:
+        """What the command does, in this process: a fifth of the time."""
+        declared = parse_declared((self.folder / "registry.json").read_bytes(), "registry.json")
+        around = Surroundings(combined(installed(), declared, stubs=True), lambda _: None)
+        source = open_repository(self.folder).source("workflows")
+        return publish_in_file(source, key, around, FileOptions(LoadOptions()))
+
+    def published(self, key: str) -> Report:
+        report = self.publish(key)
+        assert report.action == "published", report
+        return report
+
+
 @pytest.fixture
-def repo(cli: CommandLine, tmp_path: Path) -> Any:
-    """A folder of workflows with a registry, and no database: ``repo("publish", …)``."""
-
-    class Repo(Workplace):
-        def __call__(self, *args: str | Path, env: Any = None, stdin: bytes = b"") -> Result:
-            return self.cli(*args, cwd=self.folder, env=env, stdin=stdin)
-
+def repo(cli: CommandLine, tmp_path: Path) -> Repo:
     work = Repo(cli, None, tmp_path)  # type: ignore[arg-type]
     prepare(work)
     return work
@@ -85,7 +107,7 @@ def workflow(work: Workplace, key: str) -> Any:
 # --------------------------------------------------------------------------------------------------------------- files
 
 
-def test_a_version_more_in_the_file(repo: Workplace) -> None:
+def test_a_version_more_in_the_file(repo: Repo) -> None:
     repo.write(bundle("a", [mail()], versions={1: [set_state()], 4: [set_state()]}))
     before = workflow(repo, "a")
     result = repo.ok("publish", "a")
@@ -104,11 +126,11 @@ def test_a_version_more_in_the_file(repo: Workplace) -> None:
     repo.ok("validate")
 
 
-def test_the_first_version_is_1_and_dependencies_are_derived(repo: Workplace) -> None:
+def test_the_first_version_is_1_and_dependencies_are_derived(repo: Repo) -> None:
     tree = bundle("a", [mail()], versions=())
     tree["workflows"][0]["dependencies"] = {"actions": [], "nodeTypes": [], "schemaRefs": []}
     repo.write(tree)
-    repo.ok("publish", "a")
+    repo.published("a")
     found = workflow(repo, "a")
     assert [version["version"] for version in found["publishedVersions"]] == [1]
     assert found["dependencies"] == {
@@ -118,18 +140,18 @@ def test_the_first_version_is_1_and_dependencies_are_derived(repo: Workplace) ->
     }
 
 
-def test_a_drafts_number_never_lags_behind(repo: Workplace) -> None:
+def test_a_drafts_number_never_lags_behind(repo: Repo) -> None:
     tree = bundle("a", [mail()], versions=(1, 2))
     draft = tree["workflows"][0]["draft"]
     draft["draftVersion"] = draft["definition"]["version"] = 2
     repo.write(tree)
-    repo.ok("publish", "a")
+    repo.published("a")
     found = workflow(repo, "a")
     assert (found["draft"]["draftVersion"], found["draft"]["definition"]["version"]) == (3, 3)
     assert found["publishedVersions"][-1]["definition"] == found["draft"]["definition"]
 
 
-def test_what_is_published_already_is_left_alone(repo: Workplace) -> None:
+def test_what_is_published_already_is_left_alone(repo: Repo) -> None:
     repo.write(bundle("a", [mail()], versions=()))
     repo.ok("publish", "a")
     path = repo.folder / "workflows/a.json"
@@ -142,7 +164,7 @@ def test_what_is_published_already_is_left_alone(repo: Workplace) -> None:
     assert [version["version"] for version in workflow(repo, "a")["publishedVersions"]] == [1, 2]
 
 
-def test_a_refused_publish_changes_no_byte_and_names_every_fault(repo: Workplace) -> None:
+def test_a_refused_publish_changes_no_byte_and_names_every_fault(repo: Repo) -> None:
     repo.write(faulty())
     before = repo.files()
     result = repo.fails(1, "publish", "bad", "--format", "json")
@@ -170,7 +192,7 @@ def test_a_refused_publish_changes_no_byte_and_names_every_fault(repo: Workplace
     assert text.splitlines()[-1] == "Refused bad: nothing was published: 6 errors, 0 warnings."
 
 
-def test_check_only_tells(repo: Workplace) -> None:
+def test_check_only_tells(repo: Repo) -> None:
     repo.write(faulty(), bundle("a", [mail()]))
     before = repo.files()
     assert repo.ok("publish", "a", "--check").stdout.startswith("Checked a: it would become version 2 of ")
@@ -178,7 +200,7 @@ def test_check_only_tells(repo: Workplace) -> None:
     assert repo.files() == before
 
 
-def test_warnings_do_not_hold_it(repo: Workplace) -> None:
+def test_warnings_do_not_hold_it(repo: Repo) -> None:
     steps = [{"id": "s", "type": "transform.assign", "config": {"assign": {"payload.idd": {"$exp": "1"}}}}]
     repo.write(bundle("a", steps))
     document = repo.ok("publish", "a", "--format", "json").json()
@@ -189,15 +211,16 @@ def test_warnings_do_not_hold_it(repo: Workplace) -> None:
     }
 
 
-def test_called_workflows_are_looked_up_in_the_files(repo: Workplace) -> None:
+def test_called_workflows_are_looked_up_in_the_files(repo: Repo) -> None:
     repo.write(bundle("child", [set_state()]), bundle("a", [call("child", 7)]), bundle("b", [call("elsewhere", 7)]))
-    assert repo.fails(1, "publish", "a", "--format", "json").json()["findings"][0]["suggestion"] == "it has version 1"
-    repo.ok("publish", "b")
+    refused = repo.publish("a")
+    assert (refused.action, refused.finds.findings[0].suggestion) == ("refused", "it has version 1")
+    repo.published("b")
     repo.write(bundle("loop", [call("loop", 2) | {"inputMapping": {"id": "x"}}], versions={1: [set_state()]}))
-    repo.ok("publish", "loop")
+    repo.published("loop")
 
 
-def test_a_secret_must_be_there(repo: Workplace) -> None:
+def test_a_secret_must_be_there(repo: Repo) -> None:
     repo.write(bundle("a", [mail({"to": {"$secret": "MAIL_TO"}})]))
     findings = repo.fails(1, "publish", "a", "--format", "json").json()["findings"]
     assert [(f["code"], f["stepPath"]) for f in findings] == [("SECRET_NOT_FOUND", "root.steps[0]")]
@@ -207,7 +230,7 @@ def test_a_secret_must_be_there(repo: Workplace) -> None:
     assert "hunter2" not in result.output + (repo.folder / "workflows/a.json").read_text()
 
 
-def test_yaml_with_comments_is_not_rewritten_unasked(repo: Workplace) -> None:
+def test_yaml_with_comments_is_not_rewritten_unasked(repo: Repo) -> None:
     path = repo.folder / "workflows/a.yaml"
     path.parent.mkdir()
     path.write_bytes(b"# why we do this\n" + write_yaml(bundle("a", [mail()])))
@@ -221,7 +244,7 @@ def test_yaml_with_comments_is_not_rewritten_unasked(repo: Workplace) -> None:
     assert "version: 2" in path.read_text()
 
 
-def test_what_cannot_be_published_from(repo: Workplace) -> None:
+def test_what_cannot_be_published_from(repo: Repo) -> None:
     repo.write(bundle("some.workflow"))
     assert "did you mean some.workflow?" in repo.fails(1, "publish", "some.worklfow").stderr
     (repo.folder / "workflows/broken.json").write_text('{"format": 1}')
@@ -234,30 +257,32 @@ def test_what_cannot_be_published_from(repo: Workplace) -> None:
     assert failure["errors"][0]["code"] == "WORKFLOW_NOT_FOUND"
 
 
-def test_callers_by_a_foreign_id_are_not_cut_off(repo: Workplace) -> None:
+def test_callers_by_a_foreign_id_are_not_cut_off(repo: Repo) -> None:
     origin = "6a0b9d7e-9f7c-4f0e-8f3a-0d6b6a1f2c3d"
     repo.write(bundle("child", identity=origin), bundle("caller", [call(origin)], versions=()))
     before = repo.files()
-    assert "CALLED_BY_ID" in repo.fails(1, "publish", "child").stderr
+    with pytest.raises(InputError) as raised:
+        repo.publish("child")
+    assert raised.value.code == "CALLED_BY_ID"
     assert repo.files() == before
     repo.ok("fmt")
-    repo.ok("publish", "child")
-    repo.ok("publish", "caller")
+    repo.published("child")
+    repo.published("caller")
     itself = call("6A0B9D7E-9F7C-4F0E-8F3A-0D6B6A1F2C3E", 1) | {"inputMapping": {"id": "x"}}
     repo.write(bundle("alone", [itself], versions=(), identity=origin[:-1] + "e"))
-    repo.ok("publish", "alone")
+    repo.published("alone")
     assert workflow(repo, "alone")["publishedVersions"][-1]["definition"]["steps"][0]["workflowId"] == "alone"
 
 
-def test_a_schema_that_nobody_knows_any_more_is_kept(repo: Workplace) -> None:
+def test_a_schema_that_nobody_knows_any_more_is_kept(repo: Repo) -> None:
     repo.write(bundle("a", [mail()], versions=(1,)))
     (repo.folder / "registry.json").write_text(json.dumps(REGISTRY | {"schemas": [{"ref": "payload.Ticket.v1"}]}))
-    repo.ok("publish", "a")
+    repo.published("a")
     assert [v["payloadSchemaJson"] for v in workflow(repo, "a")["publishedVersions"]] == [{"type": "object"}] * 2
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written(repo: Workplace) -> None:
+def test_a_folder_that_cannot_be_written(repo: Repo) -> None:
     repo.write(bundle("a", [mail()]))
     before = repo.files()
     folder = repo.folder / "workflows"
@@ -269,7 +294,7 @@ def test_a_folder_that_cannot_be_written(repo: Workplace) -> None:
     assert repo.files() == before
 
 
-def test_two_at_once_publish_one_after_the_other(repo: Workplace) -> None:
+def test_two_at_once_publish_one_after_the_other(repo: Repo) -> None:
     repo.write(bundle("a", [mail()], versions=()))
     running = [repo.cli.start("publish", "a", "--allow-unchanged", cwd=repo.folder) for _ in range(3)]
     ended = [(process.communicate(timeout=60), process.returncode) for process in running]
@@ -296,7 +321,7 @@ def place(cli: CommandLine, database: Databases, tmp_path: Path) -> Any:
     return at
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", ["wfsync", "A", "A½", "B"])
 def test_a_version_more_in_the_database(place: Any, layout: LayoutName) -> None:
     steps = [mail(), {"id": "s", "type": "transform.assign", "config": {"assign": {"payload.idd": 1}}}]
     work = place(layout, bundle("a", steps, versions=(1, 2)), bundle("other"))
@@ -344,9 +369,8 @@ def test_an_export_is_due_and_brings_the_same_file_as_publishing_in_it(place: An
     assert work.ok("plan", "--format", "json").json()["summary"]["unchanged"] == 1
 
 
-@pytest.mark.parametrize("layout", ["wfsync", "B"])
-def test_a_refused_one_touches_no_row(place: Any, layout: LayoutName) -> None:
-    work = place(layout, bundle("a", [mail()]))
+def test_a_refused_one_touches_no_row(place: Any) -> None:
+    work = place("B", bundle("a", [mail()]))
     # as the designer of the instance leaves a draft
     draft = bundle("a", [mail(version=9)])["workflows"][0]["draft"]["definition"]
     work.rows("UPDATE workflow_definitions SET draft_definition = %s::jsonb", json.dumps(draft))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from wfsync.bundle.model import Workflow
+from wfsync.bundle.model import Json, Workflow
 from wfsync.bundle.source_map import Path, SourceMap
-from wfsync.errors import Problem
+from wfsync.errors import Place, Problem
 from wfsync.publishing.report import Finds
 from wfsync.publishing.version import with_kept_schema
 from wfsync.runtime.publish_checks import Callees, Finding, check, named_secrets
@@ -38,23 +38,35 @@ def finds_in(workflow: Workflow, around: Surroundings, callees: Callees | None, 
         secrets=around.secrets(named) if named else None,
         workflows=callees,
     )
-    return Finds(findings, tuple(problem_of(finding, workflow.key, source) for finding in findings))
+    return Finds(findings, tuple(problem_of(finding, workflow, source) for finding in findings))
 
 
-def problem_of(finding: Finding, key: str, source: SourceMap | None, base: Path = ("workflows", 0)) -> Problem:
-    """``finding`` on the draft of ``key`` as a problem; without ``source`` it says the step instead of a place."""
-    within: Path = ("metadata",) if finding.document == "metadata" else ("draft", "definition")
-    path = (*base, *within, *finding.path)
+def problem_of(
+    finding: Finding, workflow: Workflow, source: SourceMap | None, base: Path = ("workflows", 0)
+) -> Problem:
+    """``finding`` on the draft of ``workflow`` as a problem; without ``source`` it says the step instead of a place."""
     place = None
     if source is not None:
-        place = source.value(path) if finding.member is None else source.key((*path, finding.member))
+        within: Path = ("metadata",) if finding.document == "metadata" else ("draft", "definition")
+        place = _place(finding, workflow, source, (*base, *within, *finding.path))
     step = finding.step_path if finding.step_id is None else f"{finding.step_path} ({finding.step_id})"
     return Problem(
         code=finding.code,
         message=f"{step}: {finding.message}" if finding.step_path != "root" else finding.message,
         severity=finding.severity,
         place=place,
-        key=key,
+        key=workflow.key,
         hint=finding.suggestion,
         details={"stepPath": finding.step_path, "stepId": finding.step_id, "offset": finding.offset},
     )
+
+
+def _place(finding: Finding, workflow: Workflow, source: SourceMap, path: Path) -> Place:
+    if finding.member is not None:
+        return source.key((*path, finding.member))
+    if finding.offset is not None:
+        text: Json = workflow.draft
+        for part in finding.path:
+            text = text[part]
+        return source.inside(path, text, finding.offset)
+    return source.value(path)

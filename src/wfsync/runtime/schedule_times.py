@@ -179,7 +179,8 @@ def _nearest_zone(text: str) -> str | None:
 
     zones = sorted(available_timezones())
     by_name = {zone.lower(): zone for zone in zones}
-    found = get_close_matches(text.lower().replace(" ", "_"), by_name, n=1, cutoff=0.7)
+    # An abbreviation is near to many: CEST is not meant to be EST
+    found = get_close_matches(text.lower().replace(" ", "_"), by_name, n=1, cutoff=0.7) if len(text) > 4 else []
     cities = [zone for zone in zones if zone.lower().endswith("/" + text.lower().replace(" ", "_"))] if text else []
     if not found and not cities:
         return "name a zone such as Europe/Berlin or UTC"

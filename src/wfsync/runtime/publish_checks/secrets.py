@@ -42,7 +42,7 @@ def check_secret(subject: Subject, special: Special) -> Iterator[Finding]:
             path,
             "SECRET_NOT_FOUND",
             f"there is no secret {name}",
-            did_you_mean(name, subject.secrets)
+            did_you_mean(name, subject.secrets, cutoff=0.8)
             or f"set it with `wfsync secrets set {name}`, or as WFSYNC_SECRET_{name} in the environment",
         )
 

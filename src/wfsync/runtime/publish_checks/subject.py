@@ -50,8 +50,8 @@ class Subject:
         return None if known is None else known.schema
 
 
-def did_you_mean(name: str, known: Collection[str]) -> str | None:
-    """A suggestion that names what is nearest to ``name``; None when nothing is near."""
+def did_you_mean(name: str, known: Collection[str], cutoff: float = 0.6) -> str | None:
+    """A suggestion that names what is nearest to ``name``; None when nothing is as near as ``cutoff`` says."""
     folded = {candidate.lower(): candidate for candidate in sorted(known)}
-    close = get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
+    close = get_close_matches(name.lower(), folded, n=1, cutoff=cutoff)
     return f'did you mean "{folded[close[0]]}"?' if close else None
