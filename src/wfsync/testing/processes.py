@@ -86,4 +86,4 @@ def _child(work: Callable[[Any], Any], batches: Sequence[Sequence[Any]], sending
                 except Exception as error:  # noqa: BLE001 - whatever it is, the parent raises it again
                     done = error
                 pickle.dump(done, results, pickle.HIGHEST_PROTOCOL)
-            results.flush()
+                results.flush()  # should the next item end this process, this one is not lost
