@@ -21,6 +21,7 @@ __all__ = [
     "flag",
     "integer",
     "invalid",
+    "is_storable",
     "obj",
     "pure",
     "text",
@@ -115,6 +116,17 @@ def bounded(output: Json) -> Json:
     if b"\\u0000" in data and _has_null(output):
         raise _unstorable("U+0000")
     return output
+
+
+def is_storable(value: Json) -> bool:
+    """Whether every text in ``value`` is one that PostgreSQL takes."""
+    from json import dumps
+
+    try:
+        dumps(value, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError):
+        return False
+    return not _has_null(value)
 
 
 def _unstorable(what: str) -> ActionFailed:

@@ -11,7 +11,7 @@ from wfsync.bundle.model import Json, JsonObject
 from wfsync.runtime.actions.declaring import anything, flag, integer, invalid, obj, pure, text
 from wfsync.runtime.registry import Action, ActionFailed
 
-__all__ = ["TREES"]
+__all__ = ["TREES", "parse_strictly"]
 
 MAX_DEPTH: Final = 200
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -19,7 +19,11 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _parse(given: JsonObject) -> Json:
-    source: str = given["text"]
+    return {"value": parse_strictly(given["text"])}
+
+
+def parse_strictly(source: str) -> Json:
+    """The value of a JSON text. Raises `ActionFailed` (``INVALID_JSON``) with the line and column."""
     try:
         value: Json = json.loads(
             source, parse_constant=_no_number, parse_float=_finite, parse_int=_whole, object_pairs_hook=_unique
@@ -36,7 +40,7 @@ def _parse(given: JsonObject) -> Json:
         raise invalid(f"the text is no JSON: {error}", code="INVALID_JSON") from None
     if _is_deep(value):
         raise _too_deep()
-    return {"value": value}
+    return value
 
 
 def _no_number(name: str) -> NoReturn:
