@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from wfsync.bundle.field_policies import NAMED_DEFAULT, Policies
 from wfsync.bundle.model import Json
 from wfsync.bundle.rules.secret_policy import SecretPolicy
+from wfsync.bundle.secret_names import is_secret_name
 from wfsync.bundle.source_map import Path as Steps
 from wfsync.bundle.source_map import SourceMap
 from wfsync.environments import (
@@ -64,7 +65,6 @@ _CREDENTIALS: Final = re.compile(
     r"|(?:^|[?&\s])(?:ssl)?password\s*=",  # …?password=…, host=… password=…
     re.IGNORECASE,
 )
-_SECRET_NAME: Final = re.compile(r"passw(?:or)?d|passphrase|secret|token|credential", re.IGNORECASE)
 _SEVERITY: Final = ("policy", "secrets")
 _SEVERITIES: Final = ("warn", "error")
 """Values under a name that looks like a secret's, and yet are none."""
@@ -338,7 +338,7 @@ def _secrets(tree: Json, path: Steps = ()) -> Iterator[Steps]:
             for name, value in tree.items():
                 if (*path, name) == _SEVERITY and value in _SEVERITIES:
                     continue
-                if _CREDENTIALS.search(name) or (_SECRET_NAME.search(name) and isinstance(value, str | int)):
+                if _CREDENTIALS.search(name) or (is_secret_name(name) and isinstance(value, str | int)):
                     yield (*path, name)
                 else:
                     yield from _secrets(value, (*path, name))

@@ -323,3 +323,21 @@ def test_help_has_an_example(cli: CommandLine) -> None:
     assert "Example:" in text
     assert "--rev REV" in text
     assert "[text|json|github|junit]" in text
+
+
+def test_allowances_that_excuse_nothing_are_noted(cli: CommandLine, repo: Path) -> None:
+    leak = {"id": "leak", "type": "state.set", "config": {"apiKey": "abc123def456"}}
+    put(repo / "workflows", bundle("leaky", published={1: [leak]}))
+    with (repo / "wfsync.yaml").open("a") as settings:
+        settings.write("policy:\n  secrets: error\n  secrets_allowed:\n")
+        for entry in ("leaky#/workflows/0/publishedVersions/*/apiKey", "leaky", "alpha", "leaky#/nowhere", "nobody.*"):
+            settings.write(f'    - "{entry}"\n')
+    result = cli("validate", "--format", "json", cwd=repo)
+    assert result.code == 0, result.output
+    unused = [p for p in result.json()["warnings"] if p["code"] == "SECRET_ALLOWANCE_UNUSED"]
+    assert {p["severity"] for p in unused} == {"note"}
+    assert [p["message"].split("'")[1] for p in unused] == ["alpha", "leaky#/nowhere", "nobody.*"]
+    assert unused[0]["place"]["file"] == "wfsync.yaml"
+    # Of a part nobody can tell
+    for part in ("workflows/alpha.json", "workflows/deep"):
+        assert "SECRET_ALLOWANCE_UNUSED" not in cli("-v", "validate", part, cwd=repo).output

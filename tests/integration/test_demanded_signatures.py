@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,6 +74,49 @@ def test_the_files_of_a_work_tree_are_never_applied(work: Workplace, allowed: Pa
     # What writes no database needs no signature
     work.ok("validate")
     work.ok("status")
+
+
+@pytest.mark.parametrize("signers", [True, False])
+def test_a_variable_disturbs_no_command_that_writes_nothing(work: Workplace, allowed: Path, signers: bool) -> None:
+    for kind in ("ssh", "gpg"):
+        env = {"WFSYNC_VERIFY": kind} | ({"WFSYNC_ALLOWED_SIGNERS": str(allowed)} if signers else {})
+        for command in ("validate", "status"):
+            result = work(command, env=env)
+            assert result.code == 0, result.output
+        shown = work("plan", "--format", "json", env=env)
+        assert [block["code"] for block in shown.json()["blocks"]] == ["VERIFY_DEMANDED"]
+        refused = work("apply", env=env)
+        assert (refused.code, "WFSYNC_VERIFY needs a commit" in refused.stderr) == (1, True), refused.output
+    assert work.ids() == {}
+    assert (
+        "--verify needs a commit" in work.fails(64, "validate", "--verify", "ssh", "--allowed-signers", allowed).stderr
+    )
+
+
+def test_a_group_plans_and_refuses_what_is_demanded(
+    work: Workplace, allowed: Path, cli: CommandLine, database: Databases
+) -> None:
+    two = Workplace(cli, database("wfsync"), work.folder)
+    work.configure(
+        "verify: ssh\nenvironments: { a: { database_env: A }, b: { database_env: B }, all: { targets: [a, b] } }\n"
+    )
+    GitRepository(work.folder).commit(message="group")
+    env = {"A": work.database.conninfo, "B": two.database.conninfo, "WFSYNC_TENANT": work.database.tenant or ""}
+
+    def run(code: int, *args: str) -> Any:
+        result = cli(*args, "-e", "all", "--format", "json", cwd=work.folder, env=env)
+        assert result.code == code, result.output
+        return result.json()
+
+    for where in ((), ("--rev", "HEAD")):
+        shown = run(0, "plan", *where)
+        assert [target["outcome"] for target in shown["targets"]] == ["blocked", "blocked"]
+        for target in shown["targets"]:
+            assert [block["code"] for block in target["result"]["blocks"]] == ["VERIFY_DEMANDED"]
+        assert {error["code"] for error in run(1, "apply", *where)["errors"]} == {"VERIFY_DEMANDED"}
+    assert (work.ids(), two.ids()) == ({}, {})
+    run(0, "apply", "--rev", "HEAD", "--allowed-signers", str(allowed))
+    assert set(work.ids()) == set(two.ids()) == {"one"}
 
 
 def test_another_kind_than_the_demanded_one_is_refused(work: Workplace, allowed: Path) -> None:

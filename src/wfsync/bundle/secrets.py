@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final
 
 from wfsync.bundle.model import Json
+from wfsync.bundle.secret_names import is_secret_name, words_of
 
 __all__ = [
     "FORMS",
@@ -35,15 +35,6 @@ REDACTED: Final = "[SECRET:REDACTED]"
 Form = str
 """Which kind of token a text holds: the name of a group of `FORMS`."""
 
-_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
-_SECRET_WORDS: Final = frozenset({"auth", "bearer", "cookie", "jwt", "otp", "passcode", "pin", "pwd", "totp"})
-_TOKENS: Final = frozenset({"token", "tokens"})
-_SECRET_PARTS: Final = re.compile(
-    r"passw(?:or)?d|passphrase|secret(?!ar)|credential|authori[sz]ation|apikey|privatekey|accesskey|secretkey|signingkey"
-    r"|encryptionkey|accountkey|connectionstring|tokens?$|pwd$"
-)
-_HARMLESS_ENDINGS: Final = frozenset({"count", "expiry", "length", "limit", "name", "policy", "ref", "ttl", "type"})
-_QUANTITIES: Final = frozenset({"max", "min", "num"})
 _NAME_FIELDS: Final = ("name", "key", "header")
 _SCHEMA_WORDS: Final = frozenset(
     {"$ref", "additionalProperties", "description", "format", "maxLength", "minLength", "required", "title", "type"}
@@ -75,22 +66,6 @@ FORMS: Final = re.compile(
 
 LOOSE: Final = frozenset({"header", "address", "query", "connection"})
 """Groups of `FORMS` that catch what merely stands where a secret would: the text may be a placeholder."""
-
-
-def words_of(name: str) -> list[str]:
-    """The words of a member's name, in lower case: ``dbPassword`` and ``DB_PASSWORD`` are db, password."""
-    return [word.lower() for word in _WORD.findall(name)]
-
-
-@lru_cache(maxsize=4096)
-def is_secret_name(name: str) -> bool:
-    """True when a member of this name is expected to hold a secret: ``apiKey``, ``DB_PASSWORD``, ``x-auth-token``."""
-    words = words_of(name)
-    if not words or words[-1] in _HARMLESS_ENDINGS or words[0] in _QUANTITIES:
-        return False
-    if _SECRET_PARTS.search("".join(words)):
-        return True
-    return words[-1] in _SECRET_WORDS or not _TOKENS.isdisjoint(words)
 
 
 def is_reference(value: Json) -> bool:

@@ -21,6 +21,9 @@ def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None
         app.origin.tell = lambda problem: app.problems((problem,))
         if value is not None:
             setattr(app.origin, name, value)
+        if name == "verify" and value is not None:
+            found = context.get_parameter_source(name)
+            app.origin.verify_is_ambient = found is click.core.ParameterSource.ENVIRONMENT
 
     return remember
 

@@ -53,6 +53,7 @@ def validate(app: App, paths: tuple[str, ...], rev: str | None, form: Form) -> i
     """
     from wfsync.cli.paths import choose
     from wfsync.expressions import installed
+    from wfsync.pipeline.allowances import unused_allowances
     from wfsync.pipeline.validating import validate as check
 
     chosen = choose(app, paths, app.origin.default_rev if rev is None else rev)
@@ -61,6 +62,8 @@ def validate(app: App, paths: tuple[str, ...], rev: str | None, form: Form) -> i
     for part in chosen.parts:
         options, faults = _options(part)
         problems.extend(faults)
+        if not part.named and not part.workspace.is_part:
+            problems.extend(unused_allowances(part.source, options, part.workspace.config_label))
         parts.append((part.source, options))
     validation = check(parts, problems)
     _show(app, validation, form)

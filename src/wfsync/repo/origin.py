@@ -32,6 +32,8 @@ class Origin:
     """As it was written: it may hold a token."""
     verify: Kind | None = None
     allowed_signers: Path | None = None
+    verify_is_ambient: bool = False
+    """A variable says it, which is there for other commands, too: it is no mistake where no commit is read."""
     allow_rewind: bool = False
     """Whether a commit may be read that is older than the last applied one, or not on its line."""
     tell: Callable[[Problem], None] = field(default=lambda _problem: None, repr=False)
@@ -51,6 +53,8 @@ class Origin:
         from wfsync.repo.revision import Revision
 
         if self.verify is not None:
+            if self.verify_is_ambient and not isinstance(repository, Revision):
+                return
             if demanded not in (None, self.verify):
                 raise _demanded(f"{label} demands signatures of kind {demanded}, and --verify names {self.verify}")
         elif self.allowed_signers is not None and isinstance(repository, Revision):
@@ -68,6 +72,8 @@ class Origin:
         """
         from wfsync.repo.revision import Revision
 
+        if self.verify_is_ambient and not isinstance(repository, Revision):
+            raise _no_commit("WFSYNC_VERIFY", "VERIFY_DEMANDED")
         if demanded is None:
             if self.verify is None and self.allowed_signers is not None:
                 raise _kind_unknown()
@@ -88,8 +94,8 @@ class Origin:
         Raises `RepositoryError` (`Remote.fetch`, `open_repository`), `Refused` (``UNVERIFIED_COMMIT``) and
         `ConfigError` (code ``USAGE``: options that do not fit together).
         """
-        trust = self.trust()
         if self.url is not None:
+            trust = self.trust()
             remote = self.remote
             repository: Repository = remote.open(self.fetched(rev), _inside(start))
             if trust is not None:
@@ -97,17 +103,18 @@ class Origin:
             return repository
         from wfsync.repo.opening import open_repository
 
+        if not self.verify_is_ambient:
+            self.trust()  # a mistake in the options comes before those in files
         repository = open_repository(start if start is not None else Path.cwd(), rev=rev)
-        if trust is not None:
+        if self.verify is not None:
             from wfsync.repo.revision import Revision
 
-            if not isinstance(repository, Revision):
-                raise ConfigError(
-                    "--verify needs a commit, and the files of a work tree are none",
-                    code="USAGE",
-                    hint="name one with --rev, or read the repository where it is kept with --repo",
-                )
-            self._require_signature(repository.git_dir, repository.commit, trust)
+            if isinstance(repository, Revision):
+                trust = self.trust()
+                assert trust is not None  # noqa: S101 - there is a kind
+                self._require_signature(repository.git_dir, repository.commit, trust)
+            elif not self.verify_is_ambient:
+                raise _no_commit("--verify")
         return repository
 
     @property
@@ -178,6 +185,14 @@ class Origin:
                 message=f"commit {commit[:12]} is signed by {found.signer} ({found.kind}, {found.key})",
             )
         )
+
+
+def _no_commit(asker: str, code: str = "USAGE") -> ConfigError:
+    return ConfigError(
+        f"{asker} needs a commit, and the files of a work tree are none",
+        code=code,
+        hint="name one with --rev, or read the repository where it is kept with --repo",
+    )
 
 
 def _kind_unknown() -> ConfigError:

@@ -83,6 +83,13 @@ FILES: Final = Chapter(
             " committed. What is no secret is listed under policy.secrets_allowed in wfsync.yaml.",
         ),
         Explanation(
+            "SECRET_ALLOWANCE_UNUSED",
+            0,
+            "An entry of policy.secrets_allowed in wfsync.yaml excuses no value of any file: the value is gone, or the"
+            " entry has a slip. It would excuse a real secret that came to stand there.",
+            "Remove the entry, or correct its key or pointer.",
+        ),
+        Explanation(
             "MISSING_DEPENDENCIES",
             1,
             "A workflow needs an action, a node type or a payload schema that the instance does not offer, according to"
