@@ -8,7 +8,7 @@ from wfsync.render.explanations.entry import Chapter, Explanation
 
 REGISTRY: Final = Chapter(
     "Registry and plugins",
-    "What an instance offers: `wfsync registry list|check|export`. Codes about the file `registry.yaml` itself stand above.",
+    "What an instance offers: `wfsync registry list|check|export`.",
     (
         Explanation(
             "PLUGIN_FAILED",
