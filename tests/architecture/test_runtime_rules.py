@@ -21,7 +21,7 @@ ROWS = [
 
 
 @cache
-def tests_of(path: Path) -> frozenset[str]:
+def names_in(path: Path) -> frozenset[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     found = set()
     for node in ast.walk(tree):
@@ -56,7 +56,7 @@ def test_every_rule_names_tests_that_exist_or_who_owes_one(row: str) -> None:
                 place = folder + place.removeprefix(short)
                 break
         assert (ROOT / place).is_file(), f"{proof}: there is no {place}"
-        assert test in tests_of(ROOT / place), f"{proof}: there is no such test"
+        assert test in names_in(ROOT / place), f"{proof}: there is no such test"
         assert test.rpartition("::")[2].startswith(("test_", "Test"))
 
 

@@ -23,6 +23,7 @@ from wfsync.cli.rollback import rollback
 from wfsync.cli.run import run
 from wfsync.cli.runs import runs
 from wfsync.cli.secrets import secrets
+from wfsync.cli.simulate import simulate
 from wfsync.cli.standing import adopt, release, status
 from wfsync.cli.tasks import tasks
 from wfsync.cli.test import test
@@ -39,6 +40,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     fmt,
     publish,
     test,
+    simulate,
     plan,
     apply,
     status,

@@ -25,6 +25,13 @@ RUNTIME: Final = Chapter(
             "Correct what is named. `wfsync schema test` prints what a file may say; docs/testing.md is the guide.",
         ),
         Explanation(
+            "NOT_SIMULATED",
+            1,
+            "The workflow is not in the repository, or cannot be executed as it is: its file, its definition or what"
+            " publish validation checks is wrong. Every reason is listed.",
+            "Correct what is listed; `wfsync publish KEY --check` finds the same. --version chooses another version.",
+        ),
+        Explanation(
             "NO_TESTS",
             1,
             "`wfsync test` found nothing to run. There are no files of tests where it looked, or -k leaves none over.",

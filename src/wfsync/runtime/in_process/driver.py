@@ -104,6 +104,8 @@ class Driver:
     registry: Registry
     world: World
     now: datetime
+    max_steps: int | None = None
+    """How many steps each run may take; None: any number."""
     runs: list[Running] = field(default_factory=list)
     calls: list[Called] = field(default_factory=list)
     tasks: list[Opened] = field(default_factory=list)
@@ -170,7 +172,7 @@ class Driver:
     def _start(self, info: RunInfo, payload: Json, meta: JsonObject, parent: tuple[Running, Pos] | None) -> Running:
         program = info.program
         started = Started(self.now, info.id, program.key, program.version, payload, meta)
-        machine, commands = begin(program.definition, started, self.registry)
+        machine, commands = begin(program.definition, started, self.registry, max_steps=self.max_steps)
         run = Running(info, machine, parent)
         self.runs.append(run)
         self._after(run, commands)
