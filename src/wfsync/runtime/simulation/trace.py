@@ -179,6 +179,10 @@ def _reason(step: Step | None, record: StepRecord, given: str | None) -> str:
             return f"{step.items.text} has {_counted(shown.get('items', 0), 'item')}"
         case _:
             pass
+    return _by_type(record, shown, output)
+
+
+def _by_type(record: StepRecord, shown: JsonObject, output: JsonObject) -> str:
     match record.step_type:
         case "control.tryCatch":
             return "catch: something in try failed" if output.get("caught") else "try: nothing failed"
