@@ -33,7 +33,7 @@ class LocatedFault:
 
     fault: SchemaFault
     rule: tuple[str | int, ...]
-    """Keywords and names that lead to the rule, such as ``("properties", "to", "type")``."""
+    """Keywords and names that lead to the rule, through references too: ``("properties", "to", "$ref", "type")``."""
     missing: str | None
     """The property that ``required`` asks for."""
 
@@ -59,7 +59,7 @@ class JsonSchema:
         return tuple(
             LocatedFault(
                 SchemaFault(tuple(error.instance_path), error.kind.name or "", error.message, None),
-                tuple(error.schema_path),
+                tuple(error.evaluation_path),
                 getattr(error.kind, "property", None),
             )
             for error in errors

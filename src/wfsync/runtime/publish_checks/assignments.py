@@ -11,6 +11,7 @@ from wfsync.bundle.references import CALL_STEP
 from wfsync.bundle.source_map import Path
 from wfsync.runtime.assignment import InvalidPath, parse_path, parse_saved, path_text
 from wfsync.runtime.publish_checks.finding import Finding, finding_at
+from wfsync.runtime.publish_checks.schemas import referred
 from wfsync.runtime.publish_checks.subject import Subject, did_you_mean
 
 __all__ = ["check_assignments"]
@@ -135,7 +136,7 @@ def _alternatives(schema: Schema, root: Schema) -> list[Schema]:
         parts = [part for word in ("allOf", "anyOf", "oneOf") for part in _schemas(one.get(word))]
         parts += _schemas([one.get(word) for word in ("then", "else")])
         if isinstance(one.get("$ref"), str):
-            parts.append(_referred(root, one["$ref"]))
+            parts.append(referred(root, one["$ref"]))
         if not parts or not _DESCRIBES.isdisjoint(one):
             found.append(one)
         todo += parts
@@ -144,16 +145,3 @@ def _alternatives(schema: Schema, root: Schema) -> list[Schema]:
 
 def _schemas(parts: Json) -> list[Schema]:
     return [part for part in parts if isinstance(part, dict | bool)] if isinstance(parts, list) else []
-
-
-def _referred(root: Schema, reference: str) -> Schema:
-    """The part of ``root`` that a local reference means; True, which allows all, for what is not found."""
-    found: Json = root
-    if not reference.startswith("#"):
-        return True
-    for part in reference[1:].split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
-        if not isinstance(found, dict) or name not in found:
-            return True
-        found = found[name]
-    return found if isinstance(found, dict | bool) else True

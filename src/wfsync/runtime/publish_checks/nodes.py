@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from wfsync.bundle.json_schema import Schema
-from wfsync.bundle.model import Json
+from wfsync.bundle.model import Json, JsonObject
 from wfsync.bundle.source_map import Path
 from wfsync.runtime.publish_checks.conformity import certain_faults
 from wfsync.runtime.publish_checks.finding import Finding, finding_at
 from wfsync.runtime.publish_checks.subject import Subject, did_you_mean
+from wfsync.runtime.publish_checks.values import is_wildcard
 
 __all__ = ["CONTROL_TYPES", "check_nodes", "config_findings", "place_text"]
 
@@ -21,6 +22,8 @@ CONTROL_TYPES: Final = (
     "control.return",
     "control.tryCatch",
 )
+
+_WRITTEN_OUT: Final = ("actionId", "version", "saveAs")
 
 
 def check_nodes(subject: Subject) -> Iterator[Finding]:
@@ -42,6 +45,23 @@ def check_nodes(subject: Subject) -> Iterator[Finding]:
             )
         elif node.config_schema is not None and isinstance(step.get("config", {}), dict):
             yield from config_findings(subject, node.config_schema, step.get("config", {}), (*path, "config"))
+        yield from _computed(subject, step, path)
+
+
+def _computed(subject: Subject, step: JsonObject, path: Path) -> Iterator[Finding]:
+    """Members that must be known before a run begins."""
+    config = step.get("config")
+    if not isinstance(config, dict):
+        return
+    for name in _WRITTEN_OUT if step.get("type") == "action.call" else ("saveAs",):
+        if is_wildcard(config.get(name)):
+            yield finding_at(
+                subject.definition,
+                (*path, "config", name),
+                "INVALID_CONFIG",
+                f"config.{name}: no expression is evaluated here",
+                "write the value out",
+            )
 
 
 def config_findings(subject: Subject, schema: Schema, value: Json, path: Path) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from wfsync.runtime.publish_checks import Finding, check
+from wfsync.runtime.publish_checks.conformity import certain_faults
 from wfsync.runtime.registry import Action, NodeType, PayloadSchema, Registry
 
 Tree = dict[str, Any]
@@ -245,10 +246,53 @@ def test_expressions_and_secrets_stand_for_any_value(value: Tree) -> None:
         ({"mode": {"$expr": "vars.m"}}, []),
         ({"mode": "duration", "durationMs": {"$expr": "5"}}, []),
         ({"mode": {"$expr": "vars.m"}, "durationMs": "long"}, ["INVALID_CONFIG"]),
+        ({"mode": "duration", "assign": {"vars.x": {"$expr": "1"}}}, ["INVALID_CONFIG"]),
+        ({"mode": "until", "assign": {"vars.x": {"$expr": "1"}}}, []),
     ],
 )
 def test_conditions_that_depend_on_an_expression_are_left_to_the_run(config: Tree, codes: list[str]) -> None:
     assert [f.code for f in found({"id": "w", "type": "time.wait", "config": config})] == codes
+
+
+@pytest.mark.parametrize("name", ["actionId", "version", "saveAs"])
+def test_what_must_be_known_before_a_run_is_no_expression(name: str) -> None:
+    step = send(SENT)
+    step["config"][name] = {"$expr": "vars.x"}
+    finding = one(step)
+    assert (finding.code, finding.path) == ("INVALID_CONFIG", ("steps", 0, "config", name))
+
+
+ANY: Tree = {
+    "properties": {
+        "a": {"type": "integer"},
+        "list": {"type": "array", "items": {"$ref": "#/definitions/pair"}, "uniqueItems": True},
+        "either": {"oneOf": [{"type": "integer"}, {"type": "object", "required": ["x"]}]},
+        "named": {"patternProperties": {"^n": {"type": "integer"}}, "additionalProperties": {"maxLength": 2}},
+    },
+    "definitions": {"pair": {"required": ["l"], "properties": {"l": {"enum": [1, 2]}, "r": {"type": "string"}}}},
+    "allOf": [{"if": {"properties": {"kind": {"const": "x"}}}, "then": {"required": ["extra"]}}],
+}
+V = {"$expr": "vars.v"}
+
+
+@pytest.mark.parametrize(
+    ("value", "places"),
+    [
+        ({"kind": "x"}, [()]),
+        ({"kind": V}, []),
+        ({"kind": "x", "a": V}, [()]),
+        ({"kind": "y", "a": "text", "other": V}, [("a",)]),
+        ({"kind": "y", "list": [{"l": 3, "r": V}]}, [("list", 0, "l")]),
+        ({"kind": "y", "list": [{"r": V}]}, [("list", 0)]),
+        ({"kind": "y", "list": [V, V]}, []),
+        ({"kind": "y", "list": [{"l": V}, {"l": 1, "r": 2}]}, [("list", 1, "r")]),
+        ({"kind": "y", "either": {"y": V}}, []),
+        ({"kind": "y", "either": "text", "a": V}, [("either",)]),
+        ({"kind": "y", "named": {"n1": "x", "n2": V, "other": "long"}}, [("named", "n1"), ("named", "other")]),
+    ],
+)
+def test_only_what_is_certain_is_a_fault(value: Tree, places: list[tuple[Any, ...]]) -> None:
+    assert sorted((fault.fault.path for fault in certain_faults(ANY, value)), key=str) == places
 
 
 def test_a_value_is_not_repeated_in_a_message() -> None:
