@@ -33,6 +33,7 @@ def test_a_plan_file_makes_no_folder(work: Workplace) -> None:
     error = work.fails(1, "plan", "--out", "nosuch/approved.plan").stderr
     assert "error OUTPUT: cannot write nosuch/approved.plan: the folder nosuch does not exist" in error
     assert not (work.folder / "nosuch").exists()
+    assert "--out needs the name of a file" in work.fails(64, "plan", "--out", "").stderr
 
 
 @pytest.mark.parametrize("command", ["plan", "apply"])

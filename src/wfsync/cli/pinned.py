@@ -71,6 +71,8 @@ def refuse_nothing(source: Path | None, rev: str | None, repo: str | None) -> No
 
 def refuse_homeless(out: Path) -> None:
     """Raise `ConfigError` (``OUTPUT``) when the folder of a plan file is not there: it may be a slip of the pen."""
+    if not out.name:
+        raise click.UsageError("--out needs the name of a file.")
     if not out.parent.is_dir():
         raise ConfigError(
             f"cannot write {out}: the folder {out.parent} does not exist", code="OUTPUT", hint="make it, or check --out"

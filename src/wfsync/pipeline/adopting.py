@@ -11,12 +11,12 @@ from msgspec import structs
 from wfsync.apply.adopting import Intent, manage
 from wfsync.apply.execute import ApplyOptions
 from wfsync.bundle.field_policies import Policies
-from wfsync.errors import InputError, Problem
+from wfsync.errors import DatabaseError, InputError, Problem
 from wfsync.pipeline.standing import Item, Stock
 from wfsync.plan.managed import Managed
 from wfsync.plan.model import SourceRef, TargetRef
 from wfsync.plan.ownership import State
-from wfsync.state.managed import read_managed
+from wfsync.state.managed import read_managed, unreadable
 from wfsync.store.connection import Connection, snapshot
 from wfsync.store.layout import InstanceLayout, Tenant
 
@@ -125,11 +125,15 @@ def release(
 ) -> Managing:
     """End the holds of ``keys``: the next apply makes them what their files say.
 
-    Raises `InputError` (``NOT_HELD``) naming every key that is not held for this source, and as
-    `wfsync.apply.adopting.manage`.
+    Raises `InputError` (``NOT_HELD``) naming every key that is not held for this source, `DatabaseError`
+    (``LEDGER_UNAVAILABLE``) where that cannot be read, and as `wfsync.apply.adopting.manage`.
     """
     with snapshot(conn):
-        managed = read_managed(conn, tenant).by_key
+        state = read_managed(conn, tenant)
+        blind = None if state.exists else unreadable(conn)
+    if blind is not None:
+        raise DatabaseError(blind.message, code=blind.code, hint=blind.hint, details=blind.details)
+    managed = state.by_key
     problems = []
     wanted = []
     for key in sorted(set(keys)):

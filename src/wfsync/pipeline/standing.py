@@ -16,7 +16,7 @@ from wfsync.plan.resolve import resolution
 from wfsync.plan.state import LiveState
 from wfsync.state.desired import DesiredState, Selection, nothing_selected
 from wfsync.state.live import read_live
-from wfsync.state.managed import as_told, read_managed
+from wfsync.state.managed import as_told, read_managed, unreadable
 from wfsync.state.recognise import Recogniser
 from wfsync.store.connection import Connection, snapshot
 from wfsync.store.layout import InstanceLayout, Tenant
@@ -95,6 +95,7 @@ def take_stock(
     with snapshot(conn):
         rows = read_live(conn, layout, tenant, recogniser, options.track, options.policies, options.reading)
         managed = read_managed(conn, tenant)
+        blind = None if managed.exists else unreadable(conn)
         desired = wanted().selected(about, may_be_empty=True)
         known = resolution((*desired.by_key.values(), *desired.unselected), rows.state.keys_by_id)
         desired = desired.resolved(known, unheld_metadata(layout))
@@ -110,7 +111,8 @@ def take_stock(
     if not found and desired.unselected and about.keys is None:  # who names keys is told what each of them lacks
         raise nothing_selected()
     ambiguous = tuple(sorted(key for key in rows.state.ambiguous if key in desired.by_key))
-    warnings = (*desired.notes, *rows.notes, *(_ambiguous(key, rows.state.ambiguous[key]) for key in ambiguous))
+    notes = (*desired.notes, *rows.notes, *([blind] if blind is not None else ()))
+    warnings = (*notes, *(_ambiguous(key, rows.state.ambiguous[key]) for key in ambiguous))
     stays = _staying(found, told, options.brakes)
     items = tuple(_item(its, desired, told, managed, stays.get(its.key)) for its in found.values())
     return Stock(source_of(desired), options.source or "", target, managed.exists, items, warnings, ambiguous)

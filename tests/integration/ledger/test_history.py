@@ -226,6 +226,8 @@ def test_who_cannot_read_the_ledger_overwrites_nothing_unseen(place: Any) -> Non
 
     work.write(bundle("a", [set_state("NEW")]), bundle("b"))
     rows = work.everything()
+    assert [w["code"] for w in as_blind(0, "status")["warnings"]] == ["LEDGER_UNAVAILABLE"]
+    assert [e["code"] for e in as_blind(1, "release", "a")["errors"]] == ["LEDGER_UNAVAILABLE"]
     for way in ("fail", "skip"):
         (error,) = as_blind(4, "apply", "--force", "--on-drift", way)["errors"]
         assert (error["code"], error["key"]) == ("LEDGER_UNREADABLE", "a")
@@ -249,6 +251,16 @@ def test_a_plan_without_the_right_to_read_the_ledger_says_what_it_cannot_know(pl
     (warning,) = work.cli("--database", conninfo, "plan", "--format", "json", cwd=work.folder).json()["warnings"]
     assert warning["code"] == "LEDGER_UNAVAILABLE"
     assert "the user onlooker may not read the ledger" in warning["message"]
+    # The rows before, which hold whole workflows, need not be theirs to read
+    work.rows("GRANT USAGE ON SCHEMA wfsync TO onlooker")
+    work.rows("GRANT SELECT ON wfsync.migrations, wfsync.instance, wfsync.managed, wfsync.evidence TO onlooker")
+    edited = "UPDATE workflow_definitions SET description = 'by hand'"
+    work.rows(edited)
+    shown = work.cli("--database", conninfo, "plan", "--format", "json", cwd=work.folder).json()
+    assert (shown["warnings"], [c["state"] for c in shown["changes"]]) == ([], ["database_changed"])
+    pinned = work.cli("--database", conninfo, "plan", "--on-drift", "overwrite", "--out", "p.plan", cwd=work.folder)
+    assert pinned.code == 0, pinned.output
+    work.ok("apply", "p.plan", "--force")
     work.rows(warning["hint"].partition(": ")[2])
     assert "LEDGER" not in work.cli("--database", conninfo, "plan", cwd=work.folder).stdout
 

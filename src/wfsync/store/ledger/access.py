@@ -63,6 +63,10 @@ class Access:
         """This role can read all of it."""
         return self._has(frozenset({"SELECT"}))
 
+    def may_read(self, *tables: str) -> bool:
+        """This role can read ``tables``: the rows before, in ``apply_changes``, are for fewer eyes than the others."""
+        return self.may_use and all("SELECT" in self.rights.get(name, ()) for name in (BOOKKEEPING, *tables))
+
     @property
     def is_writable(self) -> bool:
         """This role can write all of it; says nothing of pending migrations."""
@@ -139,7 +143,7 @@ class Access:
 
     def unreadable(self) -> Problem | None:
         """The warning for a plan made without the ledger that is there; None where it was read, or there is none."""
-        if not self.exists or self.is_readable:
+        if not self.exists or self.may_read("managed"):
             return None
         unknown = (
             "which workflows are managed is not known: neither what somebody changed in the database, nor what another"

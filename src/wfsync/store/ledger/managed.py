@@ -33,7 +33,7 @@ _CHUNK: Final = 5000
 
 def read(conn: Connection, tenant: Tenant | None) -> list[ManagedRow] | None:
     """Every managed key of ``tenant``; None where there is no ledger, or this role may not read it."""
-    if not look(conn).is_readable:
+    if not look(conn).may_read("managed"):
         return None
     with translate(target_of(conn), "reading the ledger"):
         return conn.execute(_READ, [tenant_text(tenant)]).fetchall()
@@ -111,7 +111,7 @@ def forget(conn: Connection, tenant: Tenant | None, keys: Collection[str]) -> No
 
 def hmac_key(conn: Connection) -> bytes | None:
     """The random key of this instance, for digests that leave it; None where there is no ledger that can be read."""
-    if not look(conn).is_readable:
+    if not look(conn).may_read("instance"):
         return None
     with translate(target_of(conn), "reading the ledger"):
         row = conn.execute("SELECT hmac_key FROM wfsync.instance").fetchone()

@@ -33,7 +33,7 @@ def applied_plan(conn: Connection, tenant: Tenant | None, plan_id: str) -> Appli
     """The apply that carried out the plan file ``plan_id``; None where there was none, or nobody can tell: there is no
     ledger, or this role may not read it.
     """
-    if not look(conn).is_readable:
+    if not look(conn).may_read("applies"):
         return None
     with translate(target_of(conn), "reading the ledger"):
         row = conn.execute(
