@@ -215,7 +215,9 @@ def test_github_plans_on_the_pull_request_and_applies_that_on_merge(team: Team) 
 
     team.merge("less")
     job = GitHub(team, "push", "main", write)
-    assert "Applied: 0 created, 1 overwritten" in job.run()
+    applied = job.run()
+    assert "Applied: 0 created, 1 overwritten" in applied
+    assert "passed, 0 failed, 0 errors." in applied[applied.index("Applied:") :]
     assert "1 |" in Path(job.environment["GITHUB_STEP_SUMMARY"]).read_text()
     assert "0 to overwrite" in team.sh("wfsync plan", team.clone("main"), {"WFSYNC_DATABASE_URL": team.url})
 
@@ -236,6 +238,7 @@ def test_github_checks_the_files_of_a_fork_without_secrets(team: Team) -> None:
     team.propose("fork", "Thank you for writing to us.", "Thank you.")
     said = GitHub(team, "pull_request", "fork", {}).run()
     assert "Validated 16 files: 0 errors" in said
+    assert "passed, 0 failed, 0 errors." in said
     assert not (team.service / "comments.json").exists()
 
 
@@ -289,7 +292,7 @@ def gitlab(team: Team, branch: str, env: Mapping[str, str]) -> str:
     artifacts: dict[str, bytes] = {}
     said = []
     pipeline = yaml.safe_load((REPO / ".gitlab-ci.yml").read_text(encoding="utf-8"))
-    assert pipeline["default"]["before_script"] == ["pip install wfsync"]
+    assert pipeline["default"]["before_script"] == ['pip install "wfsync[runtime]"']
     for stage in pipeline["stages"]:
         if stage == "apply" and "CI_MERGE_REQUEST_IID" in env:
             continue
@@ -313,12 +316,14 @@ def test_gitlab_keeps_one_note_on_the_merge_request_and_applies_the_plan_that_wa
     [note] = Notes.kept
     assert "Thanks." in note
     team.merge("less")
-    assert "Applied: 0 created, 1 overwritten" in gitlab(team, "main", env)
+    said = gitlab(team, "main", env)
+    assert "Applied: 0 created, 1 overwritten" in said
+    assert said.count("passed, 0 failed, 0 errors.") == 2
     assert len(Notes.kept) == 1
 
 
 def test_what_the_recipes_write_is_ignored_by_git(team: Team) -> None:
     folder = team.clone("main")
-    for name in ("plan.md", "plan.json", "wfsync.xml"):
+    for name in ("plan.md", "plan.json", "wfsync.xml", "tests.xml"):
         (folder / name).write_text("x")
     assert team.sh("git status --porcelain", folder) == ""

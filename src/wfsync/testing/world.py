@@ -17,6 +17,7 @@ from wfsync.bundle.model import Json
 from wfsync.runtime.calling import PreparedCall, perform, prepare
 from wfsync.runtime.in_process.context import Context, LogLine
 from wfsync.runtime.in_process.world import CannotGoOn, ChildEnd, Program, Reply, RunInfo, TaskAnswer
+from wfsync.runtime.payloads import schema_faults
 from wfsync.runtime.protocol import CallAction, Failure, OpenTask, RunStatus, StartChild, WaitEvent
 from wfsync.runtime.registry import Action, ActionContext, ActionFailed, Registry, Run
 from wfsync.runtime.step_failure import StepFailed
@@ -117,6 +118,13 @@ class TestWorld:
         if name is None:
             return None
         answer, _ = self._next("task", name, self.case.tasks)
+        form = self.registry.schemas.get(f"task.{command.task_type}")
+        faults = () if form is None or form.schema is None else schema_faults(form.schema, answer.answer)
+        if faults:
+            raise CannotGoOn(
+                f"the answer to {name} does not fit the form of tasks of type {command.task_type}: {'; '.join(faults)}",
+                f"the registry has the form as the schema task.{command.task_type}",
+            )
         return TaskAnswer(deepcopy(answer.answer), answer.after)
 
     def child(self, run: RunInfo, command: StartChild) -> Program | ChildEnd | Failure:
