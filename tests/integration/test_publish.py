@@ -274,6 +274,23 @@ def test_callers_by_a_foreign_id_are_not_cut_off(repo: Repo) -> None:
     assert workflow(repo, "alone")["publishedVersions"][-1]["definition"]["steps"][0]["workflowId"] == "alone"
 
 
+def test_a_version_that_would_make_the_file_unreadable(repo: Repo) -> None:
+    deep: JsonObject = {}
+    for _ in range(190):  # a draft nests one level less than the same version
+        deep = {"d": deep}
+    step = {"id": "s", "type": "transform.assign", "config": {"assign": {"vars.x": deep}}}
+    repo.write(bundle("deep", [step], versions=()))
+    repo.ok("validate", "workflows/deep.json")
+    with pytest.raises(InputError, match="nothing was published") as raised:
+        repo.publish("deep")
+    assert raised.value.code == "INVALID_BUNDLE"
+    large = {"id": "s", "type": "transform.assign", "config": {"assign": {"vars.x": "x" * 9 * 2**20}}}
+    (repo.folder / "workflows/deep.json").unlink()
+    repo.write(bundle("large", [large], versions=()))
+    with pytest.raises(InputError, match="larger than 16 MiB"):
+        repo.publish("large")
+
+
 def test_a_schema_that_nobody_knows_any_more_is_kept(repo: Repo) -> None:
     repo.write(bundle("a", [mail()], versions=(1,)))
     (repo.folder / "registry.json").write_text(json.dumps(REGISTRY | {"schemas": [{"ref": "payload.Ticket.v1"}]}))

@@ -12,7 +12,7 @@ from wfsync.errors import WfsyncError
 from wfsync.plan.model import SourceRef, TargetRef
 from wfsync.publishing.checking import Surroundings, finds_in
 from wfsync.publishing.report import Finds, Report
-from wfsync.publishing.version import is_published, with_version
+from wfsync.publishing.version import is_published, require_portable, with_version
 from wfsync.store.connection import Connection
 from wfsync.store.layout import InstanceLayout, Tenant
 
@@ -61,6 +61,7 @@ def publish_in_database(
         if finds.has_errors:
             report = replace(report, action="refused", finds=finds)
             return None
+        require_portable(after)
         report = replace(report, action="published", version=_newest(after), finds=finds)
         return Intended(after, tuple(finding.to_json() for finding in finds.findings))
 

@@ -14,7 +14,7 @@ from wfsync.errors import InputError, Place, Problem, RepositoryError, WfsyncErr
 from wfsync.pipeline.formatting import written
 from wfsync.publishing.checking import Surroundings, finds_in
 from wfsync.publishing.report import Finds, Report
-from wfsync.publishing.version import is_published, with_version
+from wfsync.publishing.version import is_published, require_portable, with_version
 from wfsync.repo.atomic import AtomicWriter
 from wfsync.repo.layout import key_of, syntax_of
 from wfsync.repo.source import Entry, Source
@@ -65,6 +65,7 @@ def publish_in_file(source: Source, key: str, around: Surroundings, options: Fil
         return replace(report, action="checked", version=version, finds=finds)
     if finds.has_errors:
         return replace(report, action="refused", version=None, finds=finds)
+    require_portable(after)
     _require_no_comments(file, options)
     _require_no_callers_by_id(source, file)
     _write(source, file, written(bundle_tree([after], document.tree["exportedAt"]), file.syntax))

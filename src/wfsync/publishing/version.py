@@ -15,15 +15,18 @@ Decisions where the specification is silent:
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
-from wfsync.bundle.canonical import compact_bytes
+from wfsync.bundle.canonical import canonical_bytes, compact_bytes
 from wfsync.bundle.json_schema import Schema
+from wfsync.bundle.load import LoadOptions, load
 from wfsync.bundle.model import JsonObject, PublishedVersion, Workflow
 from wfsync.bundle.rules.versions import INT32_MAX
+from wfsync.bundle.structure import bundle_tree
 from wfsync.errors import InputError
 from wfsync.runtime.registry import Registry
 
-__all__ = ["is_published", "kept_schema", "with_kept_schema", "with_version"]
+__all__ = ["is_published", "kept_schema", "require_portable", "with_kept_schema", "with_version"]
 
 
 def is_published(workflow: Workflow) -> bool:
@@ -50,6 +53,22 @@ def with_version(workflow: Workflow, registry: Registry) -> Workflow:
     if workflow.draft_version >= number:
         return workflow
     return replace(workflow, draft_version=number, draft={**workflow.draft, "version": number})
+
+
+def require_portable(after: Workflow) -> None:
+    """Raise `InputError` when no file could hold ``after``: with one version more it may be too large, or too deep."""
+    text = canonical_bytes(bundle_tree([after], _ANY_MOMENT))
+    problems = load(text, "json", after.key, LoadOptions(definitions="warn", digests=False)).problems
+    errors = [problem for problem in problems if problem.is_error]
+    if errors:
+        raise InputError(
+            f"nothing was published: with one version more, no file could hold {after.key}: {errors[0].message}",
+            code=errors[0].code,
+            hint="remove versions that nobody calls or runs any more, or make the draft smaller",
+        )
+
+
+_ANY_MOMENT: Final = "2000-01-01T00:00:00.000Z"
 
 
 def kept_schema(workflow: Workflow, registry: Registry) -> Schema | None:
