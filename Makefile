@@ -10,6 +10,8 @@ CYCLES ?= 200
 # How many histories of how many steps `make soak-model` tries for each layout.
 EXAMPLES ?= 200
 STEPS ?= 40
+# How many faults `make soak-runtime` makes; WFSYNC_RUNTIME_SEED repeats a run.
+FAULTS ?= 200
 # Options for `make bench`.
 BENCH ?=
 export PYTHON
@@ -17,7 +19,7 @@ export PYTHON
 bin := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-run demo test lint fmt soak soak-model bench docs lock clean
+.PHONY: help install install-run demo test lint fmt soak soak-model soak-runtime bench docs lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +51,9 @@ soak: install  ## kill -9 of `wfsync watch` at random points (CYCLES=200); nothi
 
 soak-model: install  ## random edits, applies, faults and rollbacks against a plain model (EXAMPLES=200 STEPS=40)
 	@WFSYNC_MODEL_EXAMPLES=$(EXAMPLES) WFSYNC_MODEL_STEPS=$(STEPS) $(bin)/python -m pytest -n 0 -q -s tests/integration/test_model.py
+
+soak-runtime: install  ## kill -9, pauses and cut connections of workers (FAULTS=200); each effect exactly once
+	@WFSYNC_RUNTIME_FAULTS=$(FAULTS) $(bin)/python -m pytest -n 0 -q -s tests/integration/runtime/test_faults.py
 
 bench: install  ## speed and memory beside the floor measured in the same run (BENCH="--help" for options)
 	@$(bin)/python tests/bench $(BENCH)
