@@ -19,6 +19,7 @@ def built_in_actions() -> tuple[Action, ...]:
     """Every action that works without a plugin, ordered by id and version."""
     from wfsync.runtime.actions.email import EMAIL
     from wfsync.runtime.actions.http import HTTP
+    from wfsync.runtime.actions.log import LOG
     from wfsync.runtime.actions.transform import TRANSFORMS
 
-    return tuple(sorted((*TRANSFORMS, *EMAIL, *HTTP), key=lambda action: (action.id, action.version)))
+    return tuple(sorted((*TRANSFORMS, *EMAIL, *HTTP, LOG), key=lambda action: (action.id, action.version)))

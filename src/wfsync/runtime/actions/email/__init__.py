@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from wfsync.runtime.actions.email.reading import READING
+from wfsync.runtime.actions.email.sending import SENDING
 from wfsync.runtime.registry import Action
 
 __all__ = ["EMAIL"]
 
-EMAIL: Final[tuple[Action, ...]] = READING
+EMAIL: Final[tuple[Action, ...]] = (*READING, SENDING)
