@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench import many
+from bench import many, trials
 from bench.corpora import Corpora, Kind
 from bench.measure import Program
 from bench.server import BenchServer, environment, wfsync
@@ -192,5 +192,6 @@ SCENARIOS: Final[Sequence[Scenario]] = (
     Scenario("validate-cold", "validate, files never seen", _validate(cold=True), _floor_validate, None, "validate"),
     Scenario("many-apply", "apply, empty tenants of 50", many.apply_to_all, many.floor_create, None, "create"),
     Scenario("many-plan", "plan --refresh, the same", many.plan_all(_ALL), many.floor_plan, None, "plan"),
+    Scenario("tests-per-second", "test, as many small tests", trials.all_tests, trials.one_test, None, "one test"),
     Scenario("many-evidence", "plan, the same", many.plan_all(), many.floor_plan, None, "plan"),
 )

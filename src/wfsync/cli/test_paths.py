@@ -61,8 +61,8 @@ def choose_tests(app: App, paths: Iterable[str]) -> ChosenTests:
         raise ConfigError(
             f"there are no tests in {', '.join(map(printable, named)) or workspace.repository.label(tests)}",
             code="NO_TESTS",
-            hint=f"tests are *.yaml, *.yml and *.json files in {workspace.repository.label(tests)}/; "
-            "docs/testing.md says what they look like",
+            hint=f"tests are *.yaml, *.yml and *.json files in {workspace.repository.label(tests)}/ that git does "
+            "not ignore; docs/testing.md says what they look like",
         )
     ordered = tuple(entries[path] for path in sorted(entries))
     return ChosenTests(workspace.whole(), ordered, reader or Reader(workspace.repository.root, None), is_all)
