@@ -192,6 +192,17 @@ def test_a_refused_publish_changes_no_byte_and_names_every_fault(repo: Repo) -> 
     assert text.splitlines()[-1] == "Refused bad: nothing was published: 6 errors, 0 warnings."
 
 
+def test_what_looks_like_a_secret_is_not_shown(repo: Repo) -> None:
+    token = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+    step = {"id": "s", "type": "control.forEach", "items": {"$expr": "[1]"}, "itemVar": "x", "body": []}
+    step["onItemError"] = token
+    repo.write(bundle("a", [step], versions=()))
+    for form in ("text", "json"):
+        result = repo.fails(1, "publish", "a", "--format", form)
+        assert "INVALID_WORKFLOW_DEFINITION" in result.stdout
+        assert token not in result.output
+
+
 def test_check_only_tells(repo: Repo) -> None:
     repo.write(faulty(), bundle("a", [mail()]))
     before = repo.files()

@@ -176,7 +176,7 @@ def _kind(value: Json) -> str:
 
 def _show(value: Json) -> str:
     try:
-        text = orjson.dumps(value).decode()
+        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
     except TypeError:
         text = ascii(value)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

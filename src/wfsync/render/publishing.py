@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from wfsync.bundle.model import JsonObject
 from wfsync.errors import Problem
 from wfsync.plan.codec import PLAN_FORMAT_VERSION, problem_value
+from wfsync.plan.secrets import hide_message
 from wfsync.publishing.report import Action, Report
 from wfsync.render.escape import json_document, plain
 from wfsync.render.problems import problems_text
+from wfsync.runtime.publish_checks import Finding
 
 __all__ = ["report_json", "report_text"]
 
@@ -46,11 +49,17 @@ def report_json(report: Report) -> str:
             "target": report.where if report.in_database else None,
             "apply_id": report.apply_id,
             "summary": {"errors": report.finds.count("error"), "warnings": report.finds.count("warning")},
-            "findings": [finding.to_json() for finding in report.finds.findings],
+            "findings": [_finding_value(finding) for finding in report.finds.findings],
             "errors": [problem_value(problem) for problem in problems if problem.is_error],
             "warnings": [problem_value(problem) for problem in problems if not problem.is_error],
         }
     )
+
+
+def _finding_value(finding: Finding) -> JsonObject:
+    """``finding`` as the specification has it; what looks like a secret in its words is masked."""
+    value = finding.to_json()
+    return value | {name: hide_message(value[name]) for name in ("message", "suggestion") if name in value}
 
 
 def _count(report: Report, severity: str) -> str:
