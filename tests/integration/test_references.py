@@ -254,6 +254,21 @@ def test_a_draft_that_called_what_was_not_there_gets_the_id_once_it_is(work: Wor
     work.ok("plan", "--detailed-exitcode")
 
 
+def test_a_row_that_cannot_be_written_again_keeps_its_call_by_key(work: Workplace) -> None:
+    work.write(bundle("early", [call("late")], versions={1: [set_state()]}))
+    work.ok("apply")
+    work.rows(
+        "UPDATE workflow_definitions SET draft_definition = jsonb_set(draft_definition, '{odd}', '1e400')"
+        " WHERE key = 'early'"
+    )
+    remaining = work.folder / "workflows" / "early.json"
+    remaining.unlink()
+    work.write(bundle("late"))
+    work.ok("apply")
+    assert stored_callees(work, "early") == ["late"]
+    assert "late" in work.ids()
+
+
 def stored_callees(work: Workplace, key: str) -> list[str]:
     """Whom the draft of a row calls, as the database has it."""
     (row,) = work.rows("SELECT draft_definition FROM workflow_definitions WHERE key = %s", key)

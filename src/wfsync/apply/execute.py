@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from wfsync.apply.evidence import leave_evidence
 from wfsync.apply.outcome import Applied, Outcome
@@ -105,7 +106,7 @@ def _execute(
             inserted = insert(conn, layout, tenant, options.track(_keeping(new, locked.kept), "creating", None))
             overwritten = _keeping(documents.updates(), locked.kept)
             updated = rows.update(conn, layout, tenant, options.track(map(_update, overwritten), "overwriting", None))
-            rows.relink(conn, layout, tenant, _relinks(locked.relinked, {**_present(work, ids), **moved}))
+            rows.relink(conn, layout, tenant, _relinks(locked.relinked, moved, _present(work, ids)))
             notes = _restore(conn, layout, tenant, work, ids)
             if recorder is not None:
                 recorder.after(conn, tenant, ids, time.monotonic() - started)
@@ -221,33 +222,45 @@ def _update(row: NewWorkflow) -> rows.UpdateWorkflow:
     return rows.UpdateWorkflow(row.workflow_id, row.metadata, row.draft_version, row.draft, row.versions)
 
 
-def _relinks(stored: Mapping[str, StoredWorkflow], moved: Mapping[str, str]) -> Iterator[rows.Relink]:
+def _relinks(
+    stored: Mapping[str, StoredWorkflow], moved: Mapping[str, str], present: Mapping[str, str]
+) -> Iterator[rows.Relink]:
+    # A call by a key leads nowhere yet: nothing is lost where only ids can be followed
+    ways = ({**present, **moved}, moved)
     for row in stored.values():
         yield rows.Relink(
             row.workflow_id,
-            _relinked(row, row.draft, moved),
-            tuple((v.version, new) for v in row.versions if (new := _relinked(row, v.definition, moved))),
+            _relinked(row, row.draft, ways),
+            tuple((v.version, new) for v in row.versions if (new := _relinked(row, v.definition, ways))),
         )
 
 
-def _relinked(row: StoredWorkflow, data: bytes, moved: Mapping[str, str]) -> bytes | None:
-    """The document with its calls moved to new ids; None when it makes no such call."""
+def _relinked(row: StoredWorkflow, data: bytes, ways: Iterable[Mapping[str, str]]) -> bytes | None:
+    """The document with its calls as the first of ``ways`` says that can be written; None when it makes none."""
     try:
         tree = parse_exact(data)
     except (ValueError, RecursionError):
         return None  # no call was read in it either
-    new = rewrite(tree, lambda target: moved.get(plain_uuid(target), target)) if isinstance(tree, dict) else tree
-    if new is tree:
+    if not isinstance(tree, dict):
         return None
-    try:
-        return compact_bytes(new)
-    except (ValueError, RecursionError):
-        raise DatabaseError(
-            f"workflow {row.key or row.workflow_id} calls a workflow that gets a new id, and cannot be relinked: "
-            "it holds a number beyond binary64",
-            code="INVALID_ROW",
-            hint="correct it in the instance, or use --overwrite update, which keeps ids",
-        ) from None
+    for known in ways:
+        new = rewrite(tree, partial(_follow, known))
+        if new is tree:
+            return None
+        try:
+            return compact_bytes(new)
+        except (ValueError, RecursionError):
+            continue
+    raise DatabaseError(
+        f"workflow {row.key or row.workflow_id} calls a workflow that gets a new id, and cannot be relinked: "
+        "it holds a number beyond binary64",
+        code="INVALID_ROW",
+        hint="correct it in the instance, or use --overwrite update, which keeps ids",
+    )
+
+
+def _follow(known: Mapping[str, str], target: str) -> str:
+    return known.get(plain_uuid(target), target)
 
 
 def _applied(change: Change, ids: Mapping[str, str]) -> Applied:
