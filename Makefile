@@ -58,9 +58,10 @@ soak-runtime: install  ## kill -9, pauses and cut connections of workers (FAULTS
 bench: install  ## speed and memory beside the floor measured in the same run (BENCH="--help" for options)
 	@$(bin)/python tests/bench $(BENCH)
 
-docs: install  ## write docs/commands and docs/errors.md from what the program itself says
+docs: install  ## write docs/commands, docs/errors.md and docs/actions.md from what the program itself says
 	@$(bin)/python tools/command_pages.py
 	@$(bin)/python tools/error_page.py
+	@$(bin)/python tools/action_page.py
 
 lock:  ## resolve pyproject.toml into requirements/*.txt (needs uv; LOCK_UPGRADE=1 moves to the newest)
 	@sh tools/lock.sh

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from wfsync.render.explanations.actions import ACTIONS
 from wfsync.render.explanations.databases import DATABASES
 from wfsync.render.explanations.entry import Explanation
 from wfsync.render.explanations.environments import ENVIRONMENTS
@@ -43,6 +44,7 @@ _CHAPTERS: Final = (
     REGISTRY,
     PUBLISHING,
     SECRETS,
+    ACTIONS,
 )
 
 CATALOGUE: Final[dict[str, Explanation]] = {e.code: e for chapter in _CHAPTERS for e in chapter.entries}

@@ -38,14 +38,14 @@ SECRETS: Final = Chapter(
         Explanation(
             "SECRETS_KEY_INVALID",
             1,
-            "What was given as a key is none: it is not 32 bytes in base64, its file cannot be read or is open to other"
-            " users, or both variables are set.",
+            "What was given as a key for secrets is none. It is not 32 bytes in base64, its file cannot be read or is"
+            " open to other users, or both variables are set.",
             "`chmod 600` the file, or make a key with `wfsync secrets keygen`.",
         ),
         Explanation(
             "SECRET_UNREADABLE",
             1,
-            "A stored secret does not open: it is encrypted under a key that was not given, or its row was damaged or"
+            "A stored secret does not open. It is encrypted under a key that was not given, or its row was damaged or"
             " moved from another name or tenant.",
             "Give that key as well, or set the secret anew with `wfsync secrets set NAME`.",
         ),

@@ -23,7 +23,7 @@ def _parse(given: JsonObject) -> Json:
 
 
 def parse_strictly(source: str) -> Json:
-    """The value of a JSON text. Raises `ActionFailed` (``INVALID_JSON``) with the line and column."""
+    """The value of a JSON text. Raises `ActionFailed` (``INVALID_JSON_TEXT``) with the line and column."""
     try:
         value: Json = json.loads(
             source, parse_constant=_no_number, parse_float=_finite, parse_int=_whole, object_pairs_hook=_unique
@@ -31,13 +31,13 @@ def parse_strictly(source: str) -> Json:
     except json.JSONDecodeError as error:
         raise invalid(
             f"the text is no JSON: {error.msg}, line {error.lineno}, column {error.colno}",
-            code="INVALID_JSON",
+            code="INVALID_JSON_TEXT",
             details={"line": error.lineno, "column": error.colno},
         ) from None
     except RecursionError:
         raise _too_deep() from None
     except ValueError as error:
-        raise invalid(f"the text is no JSON: {error}", code="INVALID_JSON") from None
+        raise invalid(f"the text is no JSON: {error}", code="INVALID_JSON_TEXT") from None
     if _is_deep(value):
         raise _too_deep()
     return value
@@ -69,7 +69,7 @@ def _unique(pairs: list[tuple[str, Json]]) -> JsonObject:
 
 
 def _too_deep() -> ActionFailed:
-    return invalid(f"the JSON is nested more than {MAX_DEPTH} levels deep", code="INVALID_JSON")
+    return invalid(f"the JSON is nested more than {MAX_DEPTH} levels deep", code="INVALID_JSON_TEXT")
 
 
 def _is_deep(value: Json) -> bool:
