@@ -11,7 +11,9 @@ from wfsync.cli.context import App, pass_app
 from wfsync.cli.options import environment_option, format_option
 
 if TYPE_CHECKING:
+    from wfsync.errors import Problem
     from wfsync.store.embedded import EmbeddedServer
+    from wfsync.store.target import Target
 
 __all__ = ["db"]
 
@@ -58,7 +60,8 @@ def upgrade(app: App, directory: Path | None) -> None:
     """Create or migrate wfsync's own tables in the database, and the ledger.
 
     An existing instance, whose tables somebody else made, keeps them as they are and gets only the ledger: the schema
-    wfsync, in which apply remembers what it did and whose each workflow is.
+    wfsync, in which apply remembers what it did and whose each workflow is. In wfsync's own database the engine that
+    executes workflows gets its schema, too, wfsync_engine, where wfsync[runtime] is installed.
     """
     from wfsync.pipeline.databases import upgrade as upgrade_database
 
@@ -72,7 +75,7 @@ def upgrade(app: App, directory: Path | None) -> None:
         app.info(
             f"made wfsync.{name} anew, empty: it was gone from the ledger; grant other roles their rights on it again"
         )
-    app.problems(done.problems)
+    app.problems((*done.problems, *_engine(app, target)))
     app.result(f"Upgraded {target.display()}: {len(done.tables) + len(done.ledger)} migrations applied.")
 
 
@@ -118,6 +121,29 @@ def reset(app: App, directory: Path | None, yes: bool) -> None:
         )
     existed = server.reset()
     app.result("Deleted the embedded database." if existed else "There was no embedded database.")
+
+
+def _engine(app: App, target: Target) -> tuple[Problem, ...]:
+    """Make the engine's tables where workflows can be executed. That it may not is a warning: syncing needs none."""
+    from wfsync.errors import DatabaseError, Problem
+    from wfsync.expressions import installed
+    from wfsync.store.runtime.place import engine_is_there, require_place
+
+    if not installed():
+        return ()
+    with app.session(target) as session:
+        if session.layout.name != "wfsync" or engine_is_there(session.conn):
+            return ()
+        tenant = session.tenant.value if session.tenant is not None else None
+        place = require_place(session.conn, session.layout, tenant)
+    from wfsync.runtime.worker import install
+
+    try:
+        install(place)
+    except DatabaseError as error:
+        return (Problem(code=error.code, message=error.message, severity="warning", hint=error.hint),)
+    app.info("made the engine's tables in the schema wfsync_engine")
+    return ()
 
 
 def _embedded(app: App, directory: Path | None) -> EmbeddedServer:
