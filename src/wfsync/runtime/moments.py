@@ -12,7 +12,7 @@ LATEST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 """No wait is longer."""
 
 _MOMENT: Final = re.compile(
-    r"(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}:\d{2}(?::\d{2})?)(\.\d+)?([Zz]|[+-]\d{2}:?\d{2})?)?", re.ASCII
+    r"(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}:\d{2}(?::\d{2})?)((?<=:\d{2}:\d{2})\.\d+)?([Zz]|[+-]\d{2}:?\d{2})?)?", re.ASCII
 )
 
 
@@ -30,11 +30,8 @@ def moment_from(text: str) -> datetime:
     if match is None:
         raise ValueError(f"{text[:60]!r} is no date-time such as 2026-01-25T00:00:00Z")
     day, time, fraction, offset = match.groups()
-    parts = f"{day}T{time or '00:00'}"
-    if time is not None and time.count(":") == 1 and fraction:
-        raise ValueError(f"{text[:60]!r} is no date-time such as 2026-01-25T00:00:00Z")
     # Python reads at most six digits of a second; more are dropped.
-    parts += (fraction or "")[:7].ljust(7, "0") if fraction else ""
+    parts = f"{day}T{time or '00:00'}" + (f"{fraction[:7]:0<7}" if fraction else "")
     parts += "+00:00" if offset is None or offset in "Zz" else offset
     try:
         return datetime.fromisoformat(parts).astimezone(UTC)
@@ -50,8 +47,5 @@ def delayed(at: datetime, milliseconds: float) -> datetime:
         due = at + timedelta(milliseconds=milliseconds)
     except OverflowError:
         return LATEST
-    rest = due.microsecond % 1000
-    try:
-        return min(due + timedelta(microseconds=1000 - rest), LATEST) if rest else min(due, LATEST)
-    except OverflowError:
-        return LATEST
+    due += timedelta(microseconds=-due.microsecond % 1000) if due < LATEST else timedelta()
+    return min(due, LATEST)

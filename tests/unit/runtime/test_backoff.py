@@ -73,3 +73,22 @@ def test_a_moment_is_read_as_it_is_written() -> None:
         assert moment_text(moment_from(text)) == text
     for text in ("2026-01-25T12:00:00.123456789+02:00", "2026-01-25 10:00:00.123456Z"):
         assert moment_text(moment_from(text)) == "2026-01-25T10:00:00.123Z"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "soon",
+        "2026-1-1",
+        "2026-01-25T12",
+        "2026-01-25T12:00.5Z",
+        "2026-13-01",
+        "2026-02-29",
+        "2026-01-25T24:01Z",
+        "0001-01-01T00:00+14:00",
+    ],
+)
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no date-time"):
+        moment_from(text)

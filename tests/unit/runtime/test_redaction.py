@@ -82,3 +82,16 @@ def test_a_redacted_envelope_keeps_everything_else() -> None:
     }
     plain = {**envelope, "meta": {}}
     assert redacted_envelope(plain) is plain
+
+
+def test_a_redacted_path_may_lead_through_lists_and_to_whole_objects() -> None:
+    envelope = {
+        "v": 1,
+        "run": {},
+        "payload": {"people": [{"name": "Ann", "card": {"number": "4711 0815", "cvc": 123}}, {"name": "Bob"}]},
+        "meta": {"redactions": ["/people/0/card", "payload.people[1].name", "payload.people.7.name", 7]},
+        "vars": {"copy": ["4711 0815", 123, "Bobby"]},
+    }
+    shown = redacted_envelope(envelope)
+    assert shown["payload"] == {"people": [{"name": "Ann", "card": MASK}, {"name": MASK}]}
+    assert shown["vars"] == {"copy": [MASK, MASK, "Bobby"]}

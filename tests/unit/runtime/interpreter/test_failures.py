@@ -8,7 +8,7 @@ import pytest
 
 from machines import AT, Live, assign, attempt, begun, call, control, definition, expr, later, loop, node
 from wfsync.runtime.interpreter.machine import fold
-from wfsync.runtime.protocol import CallAction, Fired, Pos, RunStatus, StepStatus, WaitUntil
+from wfsync.runtime.protocol import CallAction, Failed, Failure, Fired, Pos, RunStatus, StepStatus, Succeeded, WaitUntil
 from wfsync.runtime.registry import Registry
 
 RETRY = {"maxAttempts": 3, "backoffMs": 1000, "jitter": False}
@@ -283,6 +283,43 @@ def test_a_try_around_a_concurrent_loop_takes_a_failure_and_cancels_the_other_it
     ]
 
 
+def test_what_items_assigned_before_the_loop_was_given_up_stays_in_item_order() -> None:
+    run = begun(
+        attempt(
+            "t",
+            [loop("l", "[0, 1, 2, 3]", call(saveAs="x"), assign("y", last=expr("item")), concurrency=4)],
+            [assign("c", caught=True)],
+        )
+    )
+    first, second, third, fourth = (command for command in run.asked if isinstance(command, CallAction))
+    for command in (fourth, third):
+        run.send(Succeeded(AT, command.pos, command.pos.iteration))
+    run.send(Failed(AT, second.pos, Failure("ActionError", "no")))
+    assert run.vars == {"x": "3", "last": 3, "caught": True}
+    assert run.records[first.pos].status is StepStatus.CANCELED
+
+
+def test_giving_up_a_loop_cancels_the_loops_inside_its_items() -> None:
+    inner = loop("i", "[1, 2]", call("c"), var="b", concurrency=2)
+    outer = loop("o", "[1, 2]", control("if", "if", condition=expr("true"), then=[inner]), concurrency=2)
+    run = begun(attempt("t", [outer], []))
+    assert len(run.asked) == 4
+    run.fail()
+    assert run.status == "SUCCEEDED"
+    body = "root.steps[0].try.steps[0].body.steps[0]"
+    assert run.statuses(body) == [StepStatus.FAILED, StepStatus.CANCELED]
+    assert run.statuses(f"{body}.then.steps[0]") == [StepStatus.FAILED, StepStatus.CANCELED]
+    calls = run.statuses(f"{body}.then.steps[0].body.steps[0]")
+    assert calls == [StepStatus.FAILED, *[StepStatus.CANCELED] * 3]
+
+
+def test_a_back_off_that_is_canceled_has_a_record() -> None:
+    run = begun(call(retry=RETRY))
+    run.fail("TransientError")
+    run.cancel()
+    assert run.statuses("root.steps[0]") == [StepStatus.RETRY_SCHEDULED, StepStatus.CANCELED]
+
+
 def test_the_nearest_loop_that_continues_takes_what_no_try_does() -> None:
     run = begun(
         loop(
@@ -350,6 +387,25 @@ def test_items_that_were_canceled_when_the_run_failed_begin_anew_with_a_retry() 
     run.succeed("three")
     assert run.status == "SUCCEEDED"
     assert run.vars == {"x": "three", "done": True}
+
+
+def test_a_retry_inside_a_loop_goes_on_with_its_item() -> None:
+    run = begun(loop("l", "['a', 'b', 'c']", call(given={"n": expr("item"), "i": expr("index")})))
+    run.succeed()
+    run.fail()
+    run.retry()
+    assert run.records[STEP].status is StepStatus.STARTED
+    assert run.inputs() == [{"n": "b", "i": 1}]
+    run.succeed()
+    assert run.inputs() == [{"n": "c", "i": 2}]
+    run.succeed()
+    assert run.status == "SUCCEEDED"
+
+
+def test_a_control_step_that_failed_is_tried_again_by_a_retry() -> None:
+    run = begun(control("i", "if", condition=expr("payload.gone"), then=[]))
+    run.retry()
+    assert run.status == "FAILED"
 
 
 def test_only_a_failed_run_can_be_retried() -> None:

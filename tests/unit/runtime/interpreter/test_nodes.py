@@ -364,6 +364,31 @@ def test_the_childs_failure_is_the_steps_failure() -> None:
     }
 
 
+def test_a_child_that_says_nothing_of_its_end_fails_its_step() -> None:
+    run = begun(child())
+    run.child(RunStatus.FAILED)
+    assert run.error["code"] == "CHILD_FAILED"
+
+
+def test_an_output_mapping_without_a_place_fails_the_step() -> None:
+    run = begun(child(outputMapping={"run.id": 1}))
+    run.child()
+    assert run.error["code"] == "INVALID_ASSIGN_PATH"
+
+
+@pytest.mark.parametrize(("field", "value"), [("actionId", 7), ("version", "1"), ("saveAs", 7), ("saveAs", "a.b")])
+def test_an_action_call_of_a_wrong_shape_is_a_validation_error(field: str, value: Any) -> None:
+    run = begun(call(**{field: value}))
+    if run.status is RunStatus.RUNNING:
+        run.succeed()
+    assert run.error["category"] == "ValidationError"
+
+
+@pytest.mark.parametrize("assign_", [None, [1], "x"])
+def test_an_assign_that_is_no_object_is_a_validation_error(assign_: object) -> None:
+    assert begun(node("a", "transform.assign", assign=assign_)).error["category"] == "ValidationError"
+
+
 def test_a_call_of_a_workflow_has_retry_and_on_error() -> None:
     run = begun(child(retry={"maxAttempts": 2, "backoffMs": 10, "jitter": False}, onError={"policy": "continue"}))
     run.child(RunStatus.FAILED, failure=Failure("TransientError", "x"))
