@@ -39,7 +39,7 @@ def check_actions(subject: Subject) -> Iterator[Finding]:
                 (*path, "config", "actionId"),
                 "UNKNOWN_ACTION",
                 f"there is no action {action!r}",
-                did_you_mean(action, names),
+                did_you_mean(action, names) or "install the plugin that has it, or declare it in registry.yaml",
             )
         elif type(version) is int:
             yield finding_at(

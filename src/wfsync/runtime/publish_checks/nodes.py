@@ -41,7 +41,7 @@ def check_nodes(subject: Subject) -> Iterator[Finding]:
                 (*path, "type"),
                 "UNKNOWN_NODE_TYPE",
                 f"there is no type of step {kind!r}",
-                did_you_mean(kind, candidates),
+                did_you_mean(kind, candidates) or "install the plugin that has it, or declare it in registry.yaml",
             )
         elif node.config_schema is not None and isinstance(step.get("config", {}), dict):
             yield from config_findings(subject, node.config_schema, step.get("config", {}), (*path, "config"))
