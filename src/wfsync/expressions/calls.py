@@ -22,6 +22,8 @@ from wfsync.expressions.values import NULL, Function, Sequence, is_number, numbe
 __all__ = ["Builtin", "apply", "compile_apply", "compile_call", "compile_partial", "compile_transform"]
 
 _HOLE: Final = object()
+_PER_CALL: Final = 3
+"""Steps: checking arguments takes as long as a few nodes."""
 
 
 class _Signature(Signature):  # type: ignore[misc] # ships no types
@@ -177,7 +179,7 @@ def apply(run: Run, function: Any, arguments: list[Any], context: Any) -> Any:
     """Call a function value."""
     if not isinstance(function, Function):
         raise EvaluationFailed("this is no function", "T1006")
-    run.charge(1)
+    run.charge(_PER_CALL)
     run.depth += 1
     if run.depth > limits.MAX_DEPTH:
         raise too_deep()

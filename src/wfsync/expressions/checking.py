@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from itertools import takewhile
 from typing import Any, Final
 
 from wfsync.expressions.faults import ExpressionFault
@@ -164,25 +163,42 @@ class _Walk:
                 self.visit(part, scope.below)
         return scope
 
+    def _parent(self, _node: Symbol, scope: _Scope) -> _Scope:
+        self.found.reads_all = True  # it may lead to the document
+        return scope
+
     def _path(self, node: Symbol, scope: _Scope) -> _Scope:
         steps = node.steps
-        is_root = steps[0].type == "variable" and steps[0].value == "$" and not steps[0].predicate
-        start = 1 if is_root else 0
-        names = tuple(str(step.value) for step in takewhile(lambda step: step.type == "name", steps[start:]))
-        if names and (scope.at_top or is_root):
-            self.found.read(names, steps[start].position)
+        is_root = _is_root(steps)
+        names: tuple[str, ...] = ()
+        offset = 0
+        is_fixed = scope.at_top or is_root
         here = scope
-        for number, step in enumerate(steps):
+        for step in steps[1:] if is_root else steps:
             for term in step.terms or ():
                 self.visit(term.expression, here.below)
-            if step.type not in ("name", "sort") and not (is_root and names and number == 0):
+            if step.type == "name":
+                offset = offset if names else step.position
+            elif step.type != "sort":
                 here = here.knowing(self.visit(step, here))
-            here = here.below.binding(step.focus, step.index)
+            if step.focus is not None:
+                self.found.reads_all = True  # the context stays what it is, the document perhaps
+                if is_fixed and step.type == "name":
+                    self.found.read((*names, str(step.value)), offset)
+            elif step.type == "name":
+                names = (*names, str(step.value)) if is_fixed else names
+                here = here.below
+            elif step.type != "sort":
+                is_fixed = False
+                here = here.below
+            here = here.binding(step.focus, step.index)
             for stage in step.stages or ():
                 if stage.type == "index":
                     here = here.binding(stage.value)
                 else:
                     self.visit(stage.expr, here)
+        if names:
+            self.found.read(names, offset)
         self._pairs(node.group.lhs_object if node.group is not None else (), here)
         return scope.knowing(here)
 
@@ -212,6 +228,15 @@ class _Walk:
             )
         else:
             raise _unknown(name, offset, hint=f"write {name}, without $" if name in _ROOTS else None)
+
+
+def _is_root(steps: Any) -> bool:
+    """True for the steps of ``$$.name``."""
+    first = steps[0]
+    is_plain = not (first.predicate or first.stages or first.focus or first.index)
+    return bool(
+        first.type == "variable" and first.value == "$" and is_plain and len(steps) > 1 and steps[1].type == "name"
+    )
 
 
 def _may_take_context(call: Symbol) -> bool:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from wfsync.expressions.faults import MISSING, EvaluationFailed, ExpressionFault, Missing
-from wfsync.expressions.library import require
+from wfsync.expressions.library import require, with_frames
 from wfsync.expressions.recognise import is_plainly_sound
 
 __all__ = ["Expression", "Json", "check_expression", "compile_expression"]
@@ -45,7 +45,7 @@ class Expression:
         """Names of the functions that it uses, without ``$``."""
         self._reads_all = checked.reads_all
         self._names = _plain_path(tree)
-        self._node = compile_node(tree)
+        self._node = with_frames(lambda: compile_node(tree))
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
@@ -77,7 +77,7 @@ class Expression:
         failure: EvaluationFailed
         try:
             root = {name: prepared(scope[name]) for name in names}
-            value = self._node(Run(root, now), root, Frame(Frame(None, BUILTINS)))
+            value = with_frames(lambda: self._node(Run(root, now), root, Frame(Frame(None, BUILTINS))))
             return MISSING if value is None else finished(value)
         except EvaluationFailed as error:
             failure = error

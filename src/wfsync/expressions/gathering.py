@@ -6,7 +6,7 @@ from typing import Any
 
 from wfsync.expressions import limits
 from wfsync.expressions.limits import Run, too_deep
-from wfsync.expressions.values import Sequence
+from wfsync.expressions.values import Array, Sequence
 
 __all__ = ["add", "descendants", "extend", "lookup", "members"]
 
@@ -45,16 +45,16 @@ def lookup(value: Any, name: str, run: Run, depth: int = 0) -> Any:
     return found
 
 
-def members(value: Any, run: Run) -> Sequence:
-    """All members of an object, or elements of an array, with arrays among them flattened."""
+def members(value: Any, run: Run) -> list[Any]:
+    """All members of an object, or elements of an array, with arrays among them flattened; then it is an array."""
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    found = Sequence()
+    found = Array() if any(isinstance(item, list) for item in items) else Sequence()
     for item in items:
         _flatten(item, found, run, 0)
     return found
 
 
-def _flatten(value: Any, found: Sequence, run: Run, depth: int) -> None:
+def _flatten(value: Any, found: list[Any], run: Run, depth: int) -> None:
     run.charge(1)
     if not isinstance(value, list):
         add(found, value, run)

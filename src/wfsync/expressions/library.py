@@ -1,18 +1,20 @@
-"""The libraries of ``wfsync[runtime]`` that this room needs: whether they are there, and loading them."""
+"""The libraries of ``wfsync[runtime]`` that this room needs: whether they are there, loading them, and their stack."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
-from typing import Final
+from typing import Final, TypeVar
 
 from wfsync.errors import RuntimeNotInstalled
 
-__all__ = ["installed", "require"]
+__all__ = ["installed", "require", "with_frames"]
 
+_T = TypeVar("_T")
 _FRAMES: Final = 4000
-"""Python frames that an evaluation may need: `limits.MAX_DEPTH` parts of a syntax tree within each other, times the
+"""Python frames that an expression may need: `limits.MAX_DEPTH` parts of a syntax tree within each other, times the
 most frames that one takes, and room for the caller.
 """
 
@@ -31,4 +33,17 @@ def require() -> None:
     before = sys.getrecursionlimit()
     import jsonata  # noqa: F401 - which sets the limit of the whole process to more than some threads' stacks hold
 
-    sys.setrecursionlimit(max(before, _FRAMES))
+    sys.setrecursionlimit(before)
+
+
+def with_frames(work: Callable[[], _T]) -> _T:
+    """What ``work`` gives. When the stack is too short for it, it is done again with one that is long enough for every
+    expression that is allowed, so that the outcome does not depend on the caller. Raises `RecursionError`.
+    """
+    try:
+        return work()
+    except RecursionError:
+        if sys.getrecursionlimit() >= _FRAMES:
+            raise
+    sys.setrecursionlimit(_FRAMES)
+    return work()

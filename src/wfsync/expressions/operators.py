@@ -6,30 +6,15 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
-from jsonata.utils import Utils
-
 from wfsync.expressions.faults import EvaluationFailed
 from wfsync.expressions.frames import Compile, Frame, Node
 from wfsync.expressions.gathering import extend
 from wfsync.expressions.groups import compile_group
 from wfsync.expressions.limits import Run
 from wfsync.expressions.syntax import Symbol
-from wfsync.expressions.values import equal, is_number, number, text_of, truth
+from wfsync.expressions.values import Array, equal, is_number, number, text_of, truth
 
-__all__ = ["Array", "compile_binary", "compile_bind", "compile_block", "compile_condition", "compile_unary"]
-
-
-class Array(Utils.JList):  # type: ignore[misc] # ships no types
-    """An array that the expression made."""
-
-    sequence = False
-    outer_wrapper = False
-    tuple_stream = False
-    keep_singleton = False
-    cons = False
-
-    def __init__(self, items: Any = ()) -> None:
-        list.__init__(self, items)
+__all__ = ["compile_binary", "compile_bind", "compile_block", "compile_condition", "compile_unary"]
 
 
 def compile_binary(symbol: Symbol, compile_node: Compile) -> Node:

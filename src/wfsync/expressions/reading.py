@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from wfsync.expressions.checking import Checked, check
 from wfsync.expressions.faults import ExpressionFault
+from wfsync.expressions.library import with_frames
 from wfsync.expressions.limits import MAX_EXPRESSION
-from wfsync.expressions.spelling import respell
-from wfsync.expressions.syntax import Symbol, parse
+from wfsync.expressions.spelling import Respelled, respell
+from wfsync.expressions.syntax import Symbol, parse, too_deep
 
 __all__ = ["Reading", "read"]
 
@@ -29,9 +30,15 @@ def read(text: str) -> Reading:
         raise ExpressionFault(f"the expression is longer than {MAX_EXPRESSION} characters", code="TOO_LONG")
     spelled = respell(text)
     try:
-        tree = parse(spelled.text)
-        return Reading(tree, check(tree), spelled.original)
+        return with_frames(lambda: _read(spelled))
+    except RecursionError:
+        raise too_deep() from None
     except ExpressionFault as fault:
         if fault.offset is not None:
             fault.offset = spelled.original(fault.offset)
         raise
+
+
+def _read(spelled: Respelled) -> Reading:
+    tree = parse(spelled.text)
+    return Reading(tree, check(tree), spelled.original)

@@ -21,7 +21,7 @@ from wfsync.expressions import limits
 from wfsync.expressions.faults import ExpressionFault
 from wfsync.expressions.patterns import Pattern
 
-__all__ = ["Symbol", "parse"]
+__all__ = ["Symbol", "parse", "too_deep"]
 
 Symbol = Any
 """A node of the tree: `jsonata.parser.Parser.Symbol`, which says what it is in ``type``."""
@@ -70,7 +70,11 @@ class _Tokenizer(Tokenizer):  # type: ignore[misc] # ships no types
         self.position = start
         if self.path.startswith("/*", start):
             raise JException("S0106", start)
-        token = super().next(prefix)
+        try:
+            token = super().next(prefix)
+        except ExpressionFault as fault:  # of a regular expression
+            fault.offset = start
+            raise
         if token is not None:
             token.position = start
         return token
@@ -87,20 +91,20 @@ _parsers = _Parsers()
 
 
 def parse(text: str) -> Symbol:
-    """The syntax tree of ``text``; raises `ExpressionFault` when it has none, or too large a one."""
+    """The syntax tree of ``text``. Raises `ExpressionFault` when it has none, or too large a one, and `RecursionError`
+    when the stack is too short to find out.
+    """
     parser = _parsers.parser
     parser.errors, parser.ancestry, parser.ancestor_label, parser.ancestor_index = [], [], 0, 0
     parser.source = text
     parser.lexer = _Tokenizer(text, Pattern)
     try:
         return _read(parser)
-    except ExpressionFault:
-        raise
     except JException as error:
         offset = min(max(error.location, 0), len(text))
         raise ExpressionFault(_message(error, text, offset), code="SYNTAX", offset=offset) from None
-    except RecursionError:
-        raise _deep() from None
+    except (ExpressionFault, RecursionError):
+        raise
     except Exception:  # noqa: BLE001 - the parser stumbles over some faulty texts, in many ways
         offset = min(parser.lexer.position, len(text))
         raise ExpressionFault("the expression cannot be read from here on", code="SYNTAX", offset=offset) from None
@@ -152,7 +156,7 @@ def _measure(raw: Symbol) -> None:
         size = 1 + sum(known_size for known_size, _ in known)
         depth = 1 + max((known_depth for _, known_depth in known), default=0)
         if depth > limits.MAX_DEPTH:
-            raise _deep()
+            raise too_deep()
         if size > limits.MAX_NODES:
             raise ExpressionFault(f"the expression has more than {limits.MAX_NODES} parts", code="TOO_LONG")
         sizes[id(node)] = size, depth
@@ -185,7 +189,8 @@ def _copy(node: Symbol) -> Symbol:
     return twin
 
 
-def _deep() -> ExpressionFault:
+def too_deep() -> ExpressionFault:
+    """The expression is nested too deeply."""
     return ExpressionFault(f"the expression is nested more than {limits.MAX_DEPTH} deep", code="TOO_DEEP")
 
 

@@ -23,6 +23,7 @@ from wfsync.expressions.limits import Run, too_deep
 
 __all__ = [
     "NULL",
+    "Array",
     "Function",
     "Sequence",
     "equal",
@@ -63,6 +64,19 @@ class Sequence(Utils.JList):  # type: ignore[misc] # ships no types
 
     def __init__(self, items: Any = ()) -> None:
         list.__init__(self, items)  # the library's sets five attributes each time
+
+
+class Array(Utils.JList):  # type: ignore[misc] # ships no types
+    """An array that the expression made."""
+
+    sequence = False
+    outer_wrapper = False
+    tuple_stream = False
+    keep_singleton = False
+    cons = False
+
+    def __init__(self, items: Any = ()) -> None:
+        list.__init__(self, items)
 
 
 def sequence_of(item: Any) -> Sequence:

@@ -10,8 +10,7 @@ from wfsync.expressions.calls import Builtin, apply
 from wfsync.expressions.faults import EvaluationFailed
 from wfsync.expressions.gathering import add
 from wfsync.expressions.limits import Run
-from wfsync.expressions.operators import Array
-from wfsync.expressions.values import NULL, Function, Sequence, is_number, text_of, truth
+from wfsync.expressions.values import NULL, Array, Function, Sequence, is_number, text_of, truth
 
 __all__ = ["LISTS", "call_with"]
 

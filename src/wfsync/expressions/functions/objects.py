@@ -10,7 +10,7 @@ from wfsync.expressions.faults import EvaluationFailed
 from wfsync.expressions.functions.lists import call_with
 from wfsync.expressions.gathering import add, extend, lookup
 from wfsync.expressions.limits import Run, too_deep
-from wfsync.expressions.values import NULL, Function, Sequence, is_number, truth
+from wfsync.expressions.values import NULL, Array, Function, Sequence, is_number, truth
 
 __all__ = ["OBJECTS"]
 
@@ -49,7 +49,7 @@ def _spread(run: Run, value: Any, depth: int = 0) -> Any:
     if depth > limits.MAX_DATA_DEPTH:
         raise too_deep()
     if isinstance(value, list):
-        result = Sequence()
+        result = Array()
         run.charge(1 + (len(value) >> 2))
         for item in value:
             parts = _spread(run, item, depth + 1)

@@ -13,8 +13,7 @@ from typing import Any, Final
 from wfsync.expressions.calls import Builtin
 from wfsync.expressions.gathering import extend
 from wfsync.expressions.limits import Run
-from wfsync.expressions.operators import Array
-from wfsync.expressions.values import NULL, text_of
+from wfsync.expressions.values import NULL, Array, text_of
 
 __all__ = ["BARE", "OWN"]
 

@@ -16,9 +16,8 @@ from wfsync.expressions.calls import Builtin, apply
 from wfsync.expressions.faults import EvaluationFailed
 from wfsync.expressions.gathering import add
 from wfsync.expressions.limits import Run
-from wfsync.expressions.operators import Array
 from wfsync.expressions.patterns import Pattern, described
-from wfsync.expressions.values import Sequence, text_of
+from wfsync.expressions.values import Array, Sequence, text_of
 
 __all__ = ["TEXTS"]
 
