@@ -33,6 +33,11 @@ def test_a_plan_file_makes_no_folder(work: Workplace) -> None:
     error = work.fails(1, "plan", "--out", "nosuch/approved.plan").stderr
     assert "error OUTPUT: cannot write nosuch/approved.plan: the folder nosuch does not exist" in error
     assert not (work.folder / "nosuch").exists()
+    same = work.fails(64, "plan", "--out", "x.plan", "--output", "markdown=./x.plan").stderr
+    assert "--out and --output name the same file, x.plan" in same
+    assert not (work.folder / "x.plan").exists()
+    for nameless in ("", "json="):
+        assert "there is no name of a file" in work.fails(64, "plan", "--output", nameless).stderr
     assert "--out needs the name of a file" in work.fails(64, "plan", "--out", "").stderr
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -23,6 +23,7 @@ __all__ = [
     "format_option",
     "keep_plan",
     "output_option",
+    "output_path",
     "overwrite_option",
     "plan_file_option",
     "refresh_option",
@@ -120,6 +121,12 @@ def format_option(*forms: str) -> Callable[[Command], Command]:
     )
 
 
+def output_path(output: str, forms: Collection[str]) -> str:
+    """The path in the value of an ``--output``; ``forms`` are the names that may stand before it."""
+    name, separator, path = output.partition("=")
+    return path if separator and name in forms else output
+
+
 def _named_forms(context: click.Context, _parameter: click.Parameter, outputs: tuple[str, ...]) -> tuple[str, ...]:
     """``outputs``, none of which names a form that the command does not have."""
     forms = next(
@@ -132,6 +139,8 @@ def _named_forms(context: click.Context, _parameter: click.Parameter, outputs: t
                 f"--output {output}: there is no format {name}; there are {', '.join(forms)}."
                 f" A file of that name is written as --output ./{name}={path}"
             )
+        if not output_path(output, forms):
+            raise click.UsageError(f"--output {output or repr(output)}: there is no name of a file.")
     return outputs
 
 
@@ -148,9 +157,8 @@ output_option = click.option(
 def write_outputs(outputs: tuple[str, ...], form: str, forms: dict[str, Callable[[], str]]) -> None:
     """Write every ``--output``; ``forms`` maps names to what makes the text. Raises `ConfigError`."""
     for output in outputs:
-        name, separator, path = output.partition("=")
-        if not separator or name not in forms:
-            name, path = form, output
+        path = output_path(output, forms)
+        name = form if path == output else output.partition("=")[0]
         try:
             Path(path).write_text(forms[name](), encoding="utf-8")
         except OSError as error:

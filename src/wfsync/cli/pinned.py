@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,10 +69,14 @@ def refuse_nothing(source: Path | None, rev: str | None, repo: str | None) -> No
         )
 
 
-def refuse_homeless(out: Path) -> None:
-    """Raise `ConfigError` (``OUTPUT``) when the folder of a plan file is not there: it may be a slip of the pen."""
+def refuse_homeless(out: Path, beside: Iterable[str]) -> None:
+    """Raise `ConfigError` (``OUTPUT``) when the folder of a plan file is not there: it may be a slip of the pen; and
+    `click.UsageError` when it has no name, or that of a file of those ``beside`` it.
+    """
     if not out.name:
         raise click.UsageError("--out needs the name of a file.")
+    if any(Path(other).resolve() == out.resolve() for other in beside):
+        raise click.UsageError(f"--out and --output name the same file, {out}.")
     if not out.parent.is_dir():
         raise ConfigError(
             f"cannot write {out}: the folder {out.parent} does not exist", code="OUTPUT", hint="make it, or check --out"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 import click
 
@@ -22,6 +22,7 @@ from wfsync.cli.options import (
     format_option,
     keep_plan,
     output_option,
+    output_path,
     overwrite_option,
     plan_file_option,
     refresh_option,
@@ -134,7 +135,7 @@ def plan(
     from wfsync.plan.guard import Consent
 
     if plan_to is not None:
-        refuse_homeless(plan_to)
+        refuse_homeless(plan_to, (output_path(output, get_args(PlanForm)) for output in outputs))
     request = Request(directory, rev, select, exclude, overwrite, wishes, refresh=refresh)
     group = chosen_group(app, directory, rev, jobs)
     if group is not None:
