@@ -349,7 +349,7 @@ def place(cli: CommandLine, database: Databases, tmp_path: Path) -> Any:
     return at
 
 
-@pytest.mark.parametrize("layout", ["wfsync", "A", "A½", "B"])
+@pytest.mark.parametrize("layout", ["wfsync", "A½", "B"])
 def test_a_version_more_in_the_database(place: Any, layout: LayoutName) -> None:
     steps = [mail(), {"id": "s", "type": "transform.assign", "config": {"assign": {"payload.idd": 1}}}]
     work = place(layout, bundle("a", steps, versions=(1, 2)), bundle("other"))
