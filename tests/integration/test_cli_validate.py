@@ -341,3 +341,49 @@ def test_allowances_that_excuse_nothing_are_noted(cli: CommandLine, repo: Path) 
     # Of a part nobody can tell
     for part in ("workflows/alpha.json", "workflows/deep"):
         assert "SECRET_ALLOWANCE_UNUSED" not in cli("-v", "validate", part, cwd=repo).output
+
+
+def expression_step(text: str) -> dict[str, Any]:
+    return {"id": "set", "type": "transform.assign", "config": {"assign": {"vars.a": {"$expr": text}}}}
+
+
+def test_every_expression_is_checked_at_its_place_in_the_file(cli: CommandLine, repo: Path) -> None:
+    draft, published = [expression_step("payload.é & $evil(1)")], [expression_step("'\"quoted\"' == == 1")]
+    put(repo / "workflows", bundle("gamma", draft=draft, published={1: published}))
+    result = cli("validate", "--format", "json", cwd=repo)
+    assert result.code == 1
+    (error,), (warning,) = result.json()["errors"], result.json()["warnings"]
+    assert (error["code"], warning["code"]) == ("INVALID_DEFINITION", "INVALID_DEFINITION")
+    assert error["place"]["pointer"].endswith("/publishedVersions/0/definition/steps/0/config/assign/vars.a/$expr")
+    assert error["details"]["stepPath"] == "root.steps[0]"
+    assert (error["details"]["reason"], error["details"]["offset"]) == ("INVALID_EXPR", 14)
+    assert "at character 15 of 18: '=' is not expected here" in error["message"]
+    lines = (repo / "workflows" / "gamma.json").read_text("utf-8").splitlines()
+    # the column counts the two backslashes before it, which the text does not have
+    assert lines[error["place"]["line"] - 1][error["place"]["column"] - 1 :].startswith("== 1")
+    assert lines[error["place"]["line"] - 1][error["place"]["column"] - 4 :].startswith("== == 1")
+    assert lines[warning["place"]["line"] - 1][warning["place"]["column"] - 1 :].startswith("$evil(1)")
+    assert "$evil" in warning["message"]
+
+
+def test_the_policy_makes_warnings_of_faulty_expressions(cli: CommandLine, repo: Path) -> None:
+    (repo / "wfsync.yaml").write_text(f"{CONFIG}policy:\n  definitions: warn\n")
+    put(repo / "workflows", bundle("gamma", published={1: [expression_step("1 +")]}))
+    result = cli("validate", cwd=repo)
+    assert result.code == 0
+    assert last(result) == "Validated 3 files: 0 errors, 1 warning."
+
+
+def test_without_the_runtime_expressions_are_not_checked(cli: CommandLine, repo: Path, tmp_path: Path) -> None:
+    put(repo / "workflows", bundle("gamma", published={1: [expression_step("1 +")]}))
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / "sitecustomize.py").write_text("import sys\nsys.modules['jsonata'] = None\n")
+    without = {"PYTHONPATH": str(tmp_path / "without")}
+    result = cli("validate", cwd=repo, env=without, covered=False)
+    assert result.code == 0
+    assert result.stderr == "wfsync: expressions were not checked: that needs JSONata (pip install 'wfsync[runtime]')\n"
+    assert cli("-q", "validate", cwd=repo, env=without, covered=False).stderr == ""
+    # what was found sound without them is not taken for sound with them, and the other way round
+    assert cli("validate", cwd=repo).code == 1
+    assert cli("validate", cwd=repo, env=without, covered=False).code == 0
+    assert cli("validate", cwd=repo).code == 1

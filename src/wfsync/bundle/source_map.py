@@ -75,7 +75,7 @@ class Lines:
                 written = json.loads(f'"{escape[0]}"')
             elif quote == "'" and written == "'":
                 escape = _TWO_QUOTES.match(self._text, position)
-            if written != character or character in "\r\n":
+            if written != character or (escape is None and character in "\r\n"):
                 return None
             position += 1 if escape is None else len(escape[0])
         return position - begin
