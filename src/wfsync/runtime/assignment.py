@@ -19,6 +19,7 @@ __all__ = [
     "InvalidPath",
     "Path",
     "Write",
+    "in_order",
     "parse_path",
     "parse_saved",
     "path_text",
@@ -76,6 +77,14 @@ def parse_saved(text: str) -> Path:
     if "." not in text and "/" not in text and "[" not in text:
         text = f"vars.{text}"
     return parse_path(text)
+
+
+def in_order(text: str) -> tuple[str, ...]:
+    """What assignment paths are sorted by: stored JSON has no order, so one is made. Outer paths come before inner
+    ones, and indexes by their number.
+    """
+    names = text.replace("[", "/").replace("]", "").replace(".", "/").split("/")
+    return tuple(name.zfill(9) if _INDEX.fullmatch(name) else name for name in names)
 
 
 def path_text(path: Path) -> str:

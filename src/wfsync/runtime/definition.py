@@ -20,7 +20,7 @@ from wfsync.bundle.schema import explain, is_valid
 from wfsync.bundle.steps import step_path_text, walk
 from wfsync.errors import InputError, Problem
 from wfsync.expressions import Expression, ExpressionFault, compile_expression
-from wfsync.runtime.assignment import InvalidPath, Path, parse_saved
+from wfsync.runtime.assignment import InvalidPath, Path, in_order, parse_saved
 from wfsync.runtime.backoff import Retry
 from wfsync.runtime.nodes import Node, compile_node
 from wfsync.runtime.template import EXPRESSION, Template, compile_template
@@ -280,7 +280,7 @@ def _step(step: JsonObject, path: str, faults: list[DefinitionFault]) -> Step:
                 step["workflowId"],
                 int(step["workflowVersion"]),
                 compile_template(step.get("inputMapping", {})),
-                tuple((to, compile_template(value)) for to, value in step.get("outputMapping", {}).items()),
+                tuple((to, compile_template(value)) for to, value in _in_order(step.get("outputMapping", {}))),
                 _retry(step.get("retry")),
                 _policy(step.get("onError")),
             )
@@ -291,6 +291,10 @@ def _step(step: JsonObject, path: str, faults: list[DefinitionFault]) -> Step:
             # The step's own wins over the config's.
             policy = _policy(step.get("onError", config.get("onError")))
             return NodeStep(name, kind, path, compile_node(kind, config), _retry(step.get("retry")), policy)
+
+
+def _in_order(mapping: JsonObject) -> list[tuple[str, Json]]:
+    return [(path, mapping[path]) for path in sorted(mapping, key=in_order)]
 
 
 def _retry(retry: Any) -> Retry | None:

@@ -108,7 +108,8 @@ def _compile(value: Json, path: SecretPath, secrets: list[SecretPath]) -> _Part:
         if secret_name(value) is not None:
             secrets.append(path)
             return _Literal(value)
-        members = tuple((name, _compile(member, (*path, name), secrets)) for name, member in value.items())
+        # By name: stored JSON has no order, and which of two expressions fails first must not depend on one.
+        members = tuple((name, _compile(value[name], (*path, name), secrets)) for name in sorted(value))
         return _Literal(value) if all(type(part) is _Literal for _, part in members) else _Object(members)
     if isinstance(value, list):
         items = tuple(_compile(item, (*path, index), secrets) for index, item in enumerate(value))

@@ -14,6 +14,7 @@ from wfsync.bundle.model import Json, JsonObject
 from wfsync.runtime.assignment import Write
 from wfsync.runtime.definition import Block, CallStep, ForEachStep, IfStep, NodeStep, Step, TryStep
 from wfsync.runtime.nodes import Asked
+from wfsync.runtime.protocol import CallAction
 
 __all__ = [
     "ROOT",
@@ -99,13 +100,21 @@ Frame = AtBlock | AtIf | AtTry | AtLoop | AtItems
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A step that waits for the answer to ``command``. ``first`` is the attempt with which its tries began."""
+    """A step that waits for the answer to ``command``. ``first`` is the attempt with which its tries began; ``call`` is
+    the call that a back-off will repeat.
+    """
 
     step: NodeStep | CallStep
     command: Asked
     shown: Json
     attempt: int
     first: int
+    call: CallAction | None = None
+
+    @property
+    def repeats(self) -> CallAction | None:
+        """The call that another attempt makes again: with the same key and the same input."""
+        return self.command if isinstance(self.command, CallAction) else self.call
 
 
 @dataclass(slots=True)
@@ -145,3 +154,4 @@ class Snapshot:
     key: str
     step: Step
     attempt: int
+    call: CallAction | None = None

@@ -13,9 +13,20 @@ from wfsync.bundle.model import JsonObject
 from wfsync.runtime.backoff import delay_ms, wants_retry
 from wfsync.runtime.definition import CallStep, NodeStep, Step
 from wfsync.runtime.interpreter import blocks, items
-from wfsync.runtime.interpreter.frames import ROOT, AtBlock, AtIf, AtItems, AtLoop, AtTry, Frame, Snapshot, Strand
+from wfsync.runtime.interpreter.frames import (
+    ROOT,
+    AtBlock,
+    AtIf,
+    AtItems,
+    AtLoop,
+    AtTry,
+    Frame,
+    Snapshot,
+    Strand,
+    Waiting,
+)
 from wfsync.runtime.moments import delayed
-from wfsync.runtime.protocol import Failure, Pos, RunStatus, StepStatus, WaitUntil
+from wfsync.runtime.protocol import CallAction, Failure, Pos, RunStatus, StepStatus, WaitUntil
 from wfsync.runtime.step_failure import StepFailed, error_object
 
 if TYPE_CHECKING:
@@ -28,8 +39,11 @@ Handler = tuple[str, int]
 """A strand, and the frame in it that takes a failure."""
 
 
-def failed(turn: Turn, strand: Strand, step: Step, pos: Pos, first: int, failure: Failure, shown: Json = None) -> bool:
-    """An attempt of ``step`` failed. True when ``strand`` goes on."""
+def failed(
+    turn: Turn, strand: Strand, step: Step, pos: Pos, first: int, failure: Failure, waiting: Waiting | None = None
+) -> bool:
+    """An attempt of ``step``, which had been ``waiting``, failed. True when ``strand`` goes on."""
+    shown, call = (None, None) if waiting is None else (waiting.shown, waiting.repeats)
     error = error_object(failure, step.path, turn.at)
     if isinstance(step, NodeStep | CallStep):
         tries = pos.attempt - first + 1
@@ -37,13 +51,13 @@ def failed(turn: Turn, strand: Strand, step: Step, pos: Pos, first: int, failure
             turn.record(strand, pos, step, StepStatus.RETRY_SCHEDULED, shown, None, error)
             due = delayed(turn.at, delay_ms(step.retry, tries, turn.run_id, pos))
             again = Pos(pos.path, pos.iteration, pos.attempt + 1)
-            turn.back_off(strand, step, WaitUntil(again, due, "retry"), first)
+            turn.back_off(strand, Waiting(step, WaitUntil(again, due, "retry"), None, again.attempt, first, call))
             return False
         if step.on_error == "continue":
             turn.record(strand, pos, step, StepStatus.FAILED, shown, None, error)
             return True
     turn.record(strand, pos, step, StepStatus.FAILED, shown, None, error)
-    return _route(turn, strand, step, pos, error)
+    return _route(turn, strand, step, pos, error, call)
 
 
 def loop_failed(turn: Turn, strand: Strand, failure: Failure) -> bool:
@@ -56,10 +70,11 @@ def loop_failed(turn: Turn, strand: Strand, failure: Failure) -> bool:
     return _route(turn, strand, frame.step, pos, error)
 
 
-def _route(turn: Turn, strand: Strand, step: Step, pos: Pos, error: JsonObject) -> bool:
+def _route(turn: Turn, strand: Strand, step: Step, pos: Pos, error: JsonObject, call: CallAction | None = None) -> bool:
     handler = _handler(turn, strand)
     if handler is None:
-        turn.failed = Snapshot({key: one.copy() for key, one in turn.strands.items()}, strand.key, step, pos.attempt)
+        strands = {key: one.copy() for key, one in turn.strands.items()}
+        turn.failed = Snapshot(strands, strand.key, step, pos.attempt, call)
         root = _unwind(turn, strand, None, StepStatus.FAILED, error)
         turn.end(root, RunStatus.FAILED, error)
         return False
@@ -200,10 +215,10 @@ def go_on(turn: Turn, snapshot: Snapshot) -> None:
         waiting = strand.waiting
         if key == snapshot.key:
             again = snapshot.attempt + 1 if isinstance(snapshot.step, NodeStep | CallStep) else 1
-            goes_on = turn.enter(strand, snapshot.step, again, again)
+            goes_on = turn.enter(strand, snapshot.step, again, again, snapshot.call)
         elif waiting is not None:
             strand.waiting = None
-            goes_on = turn.enter(strand, waiting.step, waiting.attempt + 1, waiting.first + 1)
+            goes_on = turn.enter(strand, waiting.step, waiting.attempt + 1, waiting.first + 1, waiting.repeats)
         else:
             goes_on = not isinstance(strand.stack[-1], AtItems)
         if goes_on:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
@@ -30,6 +31,7 @@ from wfsync.runtime.interpreter.frames import (
 )
 from wfsync.runtime.nodes import Done, Parked, Standing
 from wfsync.runtime.protocol import (
+    CallAction,
     ChildEnded,
     Command,
     Event,
@@ -148,8 +150,11 @@ class Turn:
 
     # --------------------------------------------------------------------------------------------------------- steps
 
-    def enter(self, strand: Strand, step: Step, attempt: int, first: int) -> bool:
-        """Begin an attempt of ``step``; ``first`` is the one its tries began with. True when the strand goes on."""
+    def enter(self, strand: Strand, step: Step, attempt: int, first: int, call: CallAction | None = None) -> bool:
+        """Begin an attempt of ``step``; ``first`` is the one its tries began with. True when the strand goes on.
+
+        ``call`` is made again as it was: its key, and what was sent under it, may hang on the time of the first one.
+        """
         if self.steps_left is not None:
             self.steps_left -= 1
             if self.steps_left < 0:
@@ -158,6 +163,9 @@ class Turn:
                 self.end(root, RunStatus.FAILED, error_object(failure, step.path, self.at))
                 return False
         pos = Pos(step.path, strand.iteration, attempt)
+        if call is not None and isinstance(step, NodeStep):
+            self.park(strand, step, replace(call, pos=pos), first, call.input)
+            return False
         try:
             match step:
                 case NodeStep():
@@ -189,9 +197,10 @@ class Turn:
         self.commands.append(command)
         self.record(strand, pos, step, StepStatus.STARTED, shown)
 
-    def back_off(self, strand: Strand, step: NodeStep | CallStep, command: WaitUntil, first: int) -> None:
-        """``strand`` waits until ``step`` is tried again."""
-        strand.waiting = Waiting(step, command, None, command.pos.attempt, first)
+    def back_off(self, strand: Strand, waiting: Waiting) -> None:
+        """``strand`` waits until a step is tried again."""
+        command = waiting.command
+        strand.waiting = waiting
         self.pending[command.pos] = strand.key
         self.commands.append(command)
 
@@ -202,7 +211,7 @@ class Turn:
         pos, step = waiting.command.pos, waiting.step
         del self.pending[pos]
         if isinstance(waiting.command, WaitUntil) and waiting.command.reason == "retry":
-            goes_on = self.enter(strand, step, waiting.attempt, waiting.first)
+            goes_on = self.enter(strand, step, waiting.attempt, waiting.first, waiting.call)
         else:
             goes_on = self._answered(strand, waiting, pos, event)
         if goes_on:
@@ -211,7 +220,7 @@ class Turn:
     def _answered(self, strand: Strand, waiting: Waiting, pos: Pos, event: Event) -> bool:
         step = waiting.step
         if isinstance(event, Failed):
-            return routing.failed(self, strand, step, pos, waiting.first, event.failure, waiting.shown)
+            return routing.failed(self, strand, step, pos, waiting.first, event.failure, waiting)
         try:
             if isinstance(step, CallStep):
                 done = children.taken(step, cast("ChildEnded", event), scope_of(strand.envelope, strand.local), self.at)
@@ -220,7 +229,7 @@ class Turn:
                 done = step.node.resume(here, waiting.command, event)
             return self._done(strand, step, pos, done, waiting.shown)
         except StepFailed as failed:
-            return routing.failed(self, strand, step, pos, waiting.first, failed.failure, waiting.shown)
+            return routing.failed(self, strand, step, pos, waiting.first, failed.failure, waiting)
 
     def _done(self, strand: Strand, step: Step, pos: Pos, done: Done, shown: Json) -> bool:
         self.write(strand, done.writes)

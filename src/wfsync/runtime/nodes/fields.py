@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wfsync.bundle.model import Json, JsonObject
-from wfsync.runtime.assignment import InvalidPath, Path, Write, parse_path, parse_saved
+from wfsync.runtime.assignment import InvalidPath, Path, Write, in_order, parse_path, parse_saved
 from wfsync.runtime.nodes.node import Standing
 from wfsync.runtime.step_failure import invalid
 from wfsync.runtime.template import Template, compile_template
@@ -91,7 +91,9 @@ class Assigns:
         """Compile ``assign``. Raises `ExpressionFault`; what is no mapping fails when the step runs."""
         self._wrong = assign is not None and not isinstance(assign, dict)
         self._many: tuple[tuple[str, Template], ...] = (
-            tuple((path, compile_template(value)) for path, value in assign.items()) if isinstance(assign, dict) else ()
+            tuple((path, compile_template(assign[path])) for path in sorted(assign, key=in_order))
+            if isinstance(assign, dict)
+            else ()
         )
 
     def __call__(self, here: Standing) -> tuple[Write, ...]:

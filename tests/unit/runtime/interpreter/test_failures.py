@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -66,6 +68,20 @@ def test_back_off_is_a_durable_wait() -> None:
     assert run.asked[0].pos.attempt == 2
     run.succeed("x")
     assert run.status == "SUCCEEDED"
+
+
+def test_another_attempt_repeats_the_call_with_its_key_and_input() -> None:
+    late = expr("nowIso()")
+    run = begun(call(given={"at": late, "t": {"$secret": "T"}}, idempotencyKey=late, retry={**RETRY, "maxAttempts": 2}))
+    (first,) = run.asked
+    assert isinstance(first, CallAction)
+    run.fail("TransientError")
+    run.fire()
+    assert run.asked == [replace(first, pos=Pos("root.steps[0]", "", 2))]
+    run.fail("TransientError")
+    run.at += timedelta(days=3)
+    run.retry()
+    assert run.asked == [replace(first, pos=Pos("root.steps[0]", "", 3))]
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,25 @@ def test_transform_assign_assigns_nothing_when_one_expression_fails() -> None:
     assert (run.status, run.vars) == (RunStatus.FAILED, {})
 
 
+@pytest.mark.parametrize("paths", [["vars.a", "vars.a.b"], ["vars.a.b", "vars.a"]])
+def test_the_order_of_members_of_a_stored_assign_changes_nothing(paths: list[str]) -> None:
+    values: dict[str, Any] = {"vars.a": {"kept": 1}, "vars.a.b": 2}
+    run = begun(node("a", "transform.assign", assign={path: values[path] for path in paths}))
+    assert run.vars == {"a": {"kept": 1, "b": 2}}
+    indexes = [10, 2, 1, 0, 9, 3, 4, 8, 7, 6, 5]
+    run = begun(
+        node("y", "transform.assign", assign={"vars.list": []}),
+        node("b", "transform.assign", assign={f"vars.list[{n}]": n for n in indexes}),
+    )
+    assert run.vars == {"list": list(range(11))}
+
+
+def test_which_of_two_expressions_fails_first_does_not_depend_on_their_order() -> None:
+    mapping = {"b": expr("payload.b"), "a": expr("payload.a")}
+    for given in (mapping, dict(reversed(mapping.items()))):
+        assert begun(call(given=given)).error["message"].startswith("payload.a ")
+
+
 def test_expressions_are_resolved_at_any_depth() -> None:
     given = {"a": [{"b": expr("1 + 1"), "c": "kept"}, [expr("'x'")]], "d": {"$expr": "1", "e": 2}}
     run = begun(call(given=given))
@@ -136,7 +155,7 @@ def test_a_secret_stays_a_reference_and_its_place_is_said() -> None:
     (command,) = run.asked
     assert isinstance(command, CallAction)
     assert command.input == {"token": {"$secret": "TOKEN"}, "deep": [{"$secret": "OTHER"}]}
-    assert command.secrets == (("token",), ("deep", 0))
+    assert set(command.secrets) == {("token",), ("deep", 0)}
 
 
 def test_what_looks_like_a_secret_in_data_is_no_reference() -> None:
