@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from pathlib import Path
+from typing import Final, Literal
 
 import pygit2
 
@@ -17,6 +18,9 @@ from wfsync.repo.scan import Found, capital_suffix, link, linked_folder, submodu
 from wfsync.repo.source import MAX_FILE_BYTES, Entry, Reader, Source, SourceInfo
 
 __all__ = ["Revision"]
+
+_MOST_LINKS: Final = 40
+"""As many links on one way as Linux follows."""
 
 
 class Revision:
@@ -135,8 +139,9 @@ class Revision:
                 if path not in exclude:
                     self._take(child, path, found)
             elif mode == git.LINK:
-                if not name.startswith(".") and self._is_folder_link(child, path):
-                    found.problems.append(linked_folder(self.label(path)))
+                goal = None if name.startswith(".") else self._goal(child, path)
+                if goal is not None:
+                    found.problems.append(linked_folder(self.label(path), is_out=goal == "out"))
             elif name.lower().endswith(BUNDLE_SUFFIXES):
                 found.problems.append(capital_suffix(self.label(path)))
 
@@ -149,8 +154,31 @@ class Revision:
         blob_id = str(blob.id)
         found.add(Entry(path, label, size, blob_id, blob_id), pointer=pointer)
 
-    def _is_folder_link(self, blob: pygit2.Object, path: str) -> bool:
-        """True when the link leads to a folder of this commit."""
-        target = self._git[blob.id].read_raw().decode("utf-8", "replace")
-        goal = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
-        return goal == "." or (not goal.startswith(("/", "../")) and isinstance(self._lookup(goal), pygit2.Tree))
+    def _goal(self, blob: pygit2.Object, path: str) -> Literal["folder", "out"] | None:
+        """What the link leads to: a ``folder`` of this commit, or ``out`` of it, where nobody can tell what is there.
+
+        Other links on the way are followed. None: to a file, or to nothing.
+        """
+        goal = posixpath.join(posixpath.dirname(path), self._target(blob))
+        for _ in range(_MOST_LINKS):
+            goal = posixpath.normpath(goal)
+            if goal.startswith(("/", "../")) or goal == "..":
+                return "out"
+            if goal == ".":
+                return "folder"
+            steps = goal.split("/")
+            found: pygit2.Object | None = None
+            for number in range(1, len(steps) + 1):
+                way = "/".join(steps[:number])
+                found = self._lookup(way)
+                if found is None:
+                    return None
+                if found.filemode == git.LINK:
+                    goal = posixpath.join(posixpath.dirname(way), self._target(found), *steps[number:])
+                    break
+            else:
+                return "folder" if isinstance(found, pygit2.Tree) else None
+        return None  # in a circle
+
+    def _target(self, blob: pygit2.Object) -> str:
+        return self._git[blob.id].read_raw().decode("utf-8", "replace")

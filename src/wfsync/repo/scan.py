@@ -160,11 +160,12 @@ def link(path: str, label: str) -> Problem:
     )
 
 
-def linked_folder(label: str) -> Problem:
-    """The warning for a link to a folder: what it holds is not read."""
+def linked_folder(label: str, *, is_out: bool = False) -> Problem:
+    """The warning for a link to a folder, or (``is_out``) out of a commit, where a folder may be: it is not read."""
+    where = "that leads out of the commit" if is_out else "to a folder"
     return Problem(
         code="REPOSITORY_SYMLINK",
-        message="a symbolic link to a folder is not followed; workflows behind it are not read",
+        message=f"a symbolic link {where} is not followed; workflows behind it are not read",
         severity="warning",
         place=Place(label),
     )

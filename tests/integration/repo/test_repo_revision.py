@@ -36,6 +36,20 @@ def history(repository: GitRepository) -> GitRepository:
     return repository
 
 
+def test_links_are_followed_as_far_as_the_commit_goes(history: GitRepository) -> None:
+    """A workflow that moved behind one of these is not gone: a prune must hear of it."""
+    goals = {
+        "straight": "sub", "chain": "straight", "through": "up/w/sub", "up": "..", "out": "../../elsewhere",
+        "far": "/opt", "file": "a.json", "file-chain": "file", "nothing": "nowhere", "circle": "circle",
+    }  # fmt: skip
+    for name, goal in goals.items():
+        (history.path / "w" / name).symlink_to(goal)
+    history.commit()
+    found = {str(p.place).rpartition("/")[2]: p.message for p in source(history, "HEAD").problems}
+    assert found.keys() == {"straight", "chain", "through", "up", "out", "far"}
+    assert {name for name, message in found.items() if "out of the commit" in message} == {"out", "far"}
+
+
 @pytest.mark.parametrize(
     ("rev", "content", "branch"),
     [
