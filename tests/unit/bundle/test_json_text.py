@@ -325,13 +325,22 @@ def test_any_damage_is_read_or_refused(tree: Any, layout: dict[str, Any], data: 
     read_or_refuse(bytes(text))
 
 
+def rounded(tree: Any) -> Any:
+    """``tree`` with every number as the nearest float: we read ``-1.69e133`` exactly, the standard library does not."""
+    if isinstance(tree, dict):
+        return {name: rounded(value) for name, value in tree.items()}
+    if isinstance(tree, list):
+        return [rounded(value) for value in tree]
+    return tree if isinstance(tree, bool) or not isinstance(tree, int) or abs(tree) < 2**53 else float(tree)
+
+
 def read_or_refuse(data: bytes) -> None:
     """Accepts exactly what the standard library accepts, except what is refused on purpose."""
     expected = standard(data)
     document, problems = attempt(data)
     if document is not None:
         assert not isinstance(expected, Refused)
-        assert document.problems or document.tree == expected
+        assert document.problems or rounded(document.tree) == rounded(expected)
         return
     assert problems
     assert all(problem.place is not None and problem.place.line for problem in problems)
