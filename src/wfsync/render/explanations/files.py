@@ -68,8 +68,9 @@ FILES: Final = Chapter(
         Explanation(
             "INVALID_DEFINITION",
             1,
-            "A definition is not sound. A step has an unknown shape, or two steps have the same id. In a published"
-            " version this is an error, in a draft a warning, because drafts may be unfinished.",
+            "A definition is not sound. A step has an unknown shape, two steps have the same id, or an expression does"
+            " not compile (`validate` looks at those when `wfsync[runtime]` is installed). In a published version this"
+            " is an error, in a draft a warning, because drafts may be unfinished.",
             "Correct the step that is named. `policy.definitions: warn` in wfsync.yaml lets published ones pass as"
             " well.",
         ),
