@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from drawn_definitions import definitions
 from machines import assign, attempt, call, control, definition, expr, loop, node
 from wfsync.bundle.model import JsonObject
+from wfsync.render.simulation import simulation_json, simulation_mermaid, simulation_text
 from wfsync.runtime.actions import built_in_actions
 from wfsync.runtime.definition import compile_definition
 from wfsync.runtime.in_process.world import Program
 from wfsync.runtime.protocol import RunStatus
 from wfsync.runtime.redaction import MASK
 from wfsync.runtime.registry import Action, PayloadSchema, Registry
-from wfsync.runtime.simulation import Manner, Simulation, simulate
+from wfsync.runtime.simulation import Manner, Simulation, Waits, simulate
 
 NOW = datetime(2026, 1, 25, tzinfo=UTC)
 
@@ -192,11 +197,21 @@ def test_secrets_are_masks() -> None:
     assert found.steps[0].record.input == {"t": {"$secret": "TOKEN"}}
 
 
-@pytest.mark.parametrize("given", [{"n": "x"}, {}])
-def test_an_input_that_does_not_fit_is_found(given: JsonObject) -> None:
+@pytest.mark.parametrize("sent", [{"n": "x"}, {}])
+def test_an_input_that_does_not_fit_is_found(sent: JsonObject) -> None:
     schema = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}
-    found = simulated(
-        call("a", given=given), registry=Registry.of([Action("do.it", 1, input_schema=schema, run=never)])
-    )
+    found = simulated(call("a", given=sent), registry=Registry.of([Action("do.it", 1, input_schema=schema, run=never)]))
     assert found.error is not None
     assert found.error["code"] == "INVALID_ACTION_INPUT"
+
+
+@settings(max_examples=60, deadline=None)
+@given(definitions(), st.sampled_from(["arrive", "time-out"]))
+def test_whatever_a_definition_says_it_comes_to_an_end_that_can_be_shown(tree: JsonObject, waits: Waits) -> None:
+    found = simulate(
+        *program("w", tree), {"n": 1, "items": [1, 2]}, Registry(), find=lambda *_: None, manner=Manner(NOW, waits, 200)
+    )
+    assert found.status in {RunStatus.SUCCEEDED, RunStatus.FAILED}
+    assert simulation_text(found).count("\n") > 0
+    assert json.loads(simulation_json(found))["status"] == found.status
+    assert simulation_mermaid(found, tree).startswith("flowchart")
