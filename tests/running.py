@@ -38,7 +38,8 @@ class RunningDatabases:
     _template: str | None = None
     _made: list[str] = field(default_factory=list)
 
-    def __call__(self) -> Database:
+    def __call__(self, *, kept: bool = False) -> Database:
+        """A fresh database; ``kept`` is the caller's to `remove`, `drop` leaves it alone."""
         if self._template is None:
             base = self.make("wfsync")
             self._template = f"runtime_{uuid.uuid4().hex[:8]}"
@@ -46,12 +47,16 @@ class RunningDatabases:
             install(Place(Database(self._template, "wfsync", self.server).target, "public", NIL_TENANT))
         name = f"r_{uuid.uuid4().hex[:10]}"
         self.server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{self._template}"')
-        self._made.append(name)
+        if not kept:
+            self._made.append(name)
         return Database(name, "wfsync", self.server)
+
+    def remove(self, name: str) -> None:
+        self.server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def drop(self) -> None:
         while self._made:
-            self.server.execute(f'DROP DATABASE IF EXISTS "{self._made.pop()}" WITH (FORCE)')
+            self.remove(self._made.pop())
 
 
 class Instance:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine", "install", "require_installed"]
 
-POLL_SECONDS: Final = 0.1
+POLL_SECONDS: Final = 0.05
 """How often a worker looks for turns; half of it is what an event waits on average."""
 
 
