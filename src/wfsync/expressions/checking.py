@@ -112,7 +112,7 @@ class _Walk:
     def _lambda(self, node: Symbol, _scope: _Scope) -> _Scope:
         raise ExpressionFault(
             "functions of one's own are not allowed",
-            code="FORBIDDEN",
+            "FORBIDDEN",
             offset=node.position,
             hint="a path does the same for each element: items.(price * count), items[price > 5]",
         )
@@ -218,11 +218,11 @@ class _Walk:
         if name in BUILTINS:
             self.found.functions.add(name)
         elif name in _FORBIDDEN:
-            raise ExpressionFault(f"${name} is not allowed: {_FORBIDDEN[name]}", code="FORBIDDEN", offset=offset)
+            raise ExpressionFault(f"${name} is not allowed: {_FORBIDDEN[name]}", "FORBIDDEN", offset=offset)
         elif name in _NETWORK:
             raise ExpressionFault(
                 f"${name} is not allowed: an expression reaches no network",
-                code="FORBIDDEN",
+                "FORBIDDEN",
                 offset=offset,
                 hint="call an action",
             )
@@ -251,4 +251,4 @@ def _unknown(name: str, offset: int, hint: str | None) -> ExpressionFault:
     if hint is None:
         near = get_close_matches(name, BUILTINS, n=1)
         hint = f"did you mean ${near[0]}?" if near else None
-    return ExpressionFault(f"nothing has the name ${name[:40]}", code="UNKNOWN_NAME", offset=offset, hint=hint)
+    return ExpressionFault(f"nothing has the name ${name[:40]}", "UNKNOWN_NAME", offset=offset, hint=hint)

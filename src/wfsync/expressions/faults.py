@@ -29,7 +29,7 @@ MISSING: Final = Missing()
 class ExpressionFault(Exception):
     """The text is no expression, or one that is not allowed. Found without any data."""
 
-    def __init__(self, message: str, *, code: str, offset: int | None = None, hint: str | None = None) -> None:
+    def __init__(self, message: str, code: str, *, offset: int | None = None, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.code = code

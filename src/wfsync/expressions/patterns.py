@@ -37,9 +37,7 @@ class Pattern(Function):
     def __init__(self, pattern: str, flags: RegexFlags) -> None:
         """Raises `ExpressionFault` when RE2 does not take ``pattern``."""
         if len(pattern) > limits.MAX_PATTERN:
-            raise ExpressionFault(
-                f"the regular expression is longer than {limits.MAX_PATTERN} characters", code="TOO_LONG"
-            )
+            raise ExpressionFault(f"the regular expression is longer than {limits.MAX_PATTERN} characters", "TOO_LONG")
         letters = ("i" if flags.case_insensitive else "") + ("m" if flags.multiline else "")
         self._regex = _compiled(f"(?{letters}){pattern}" if letters else pattern)
         self._cost = max(8, self._regex.programsize)
@@ -114,6 +112,6 @@ def _compiled(pattern: str) -> Any:
         reason = error.args[0] if error.args else ""
         said = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
         hint = "expressions know RE2's syntax: neither look-around nor back-references"
-        raise ExpressionFault(f"this is no regular expression: {said}", code="REGEX", hint=hint) from None
+        raise ExpressionFault(f"this is no regular expression: {said}", "REGEX", hint=hint) from None
     except UnicodeEncodeError:
-        raise ExpressionFault("the regular expression has half a surrogate pair", code="REGEX") from None
+        raise ExpressionFault("the regular expression has half a surrogate pair", "REGEX") from None

@@ -27,7 +27,7 @@ class Reading(NamedTuple):
 def read(text: str) -> Reading:
     """Parse and check ``text``. Raises `ExpressionFault`, with positions of ``text``."""
     if len(text) > MAX_EXPRESSION:
-        raise ExpressionFault(f"the expression is longer than {MAX_EXPRESSION} characters", code="TOO_LONG")
+        raise ExpressionFault(f"the expression is longer than {MAX_EXPRESSION} characters", "TOO_LONG")
     spelled = respell(text)
     try:
         return with_frames(lambda: _read(spelled))

@@ -102,12 +102,12 @@ def parse(text: str) -> Symbol:
         return _read(parser)
     except JException as error:
         offset = min(max(error.location, 0), len(text))
-        raise ExpressionFault(_message(error, text, offset), code="SYNTAX", offset=offset) from None
+        raise ExpressionFault(_message(error, text, offset), "SYNTAX", offset=offset) from None
     except (ExpressionFault, RecursionError):
         raise
     except Exception:  # noqa: BLE001 - the parser stumbles over some faulty texts, in many ways
         offset = min(parser.lexer.position, len(text))
-        raise ExpressionFault("the expression cannot be read from here on", code="SYNTAX", offset=offset) from None
+        raise ExpressionFault("the expression cannot be read from here on", "SYNTAX", offset=offset) from None
     finally:
         parser.lexer = parser.node = None
 
@@ -158,7 +158,7 @@ def _measure(raw: Symbol) -> None:
         if depth > limits.MAX_DEPTH:
             raise too_deep()
         if size > limits.MAX_NODES:
-            raise ExpressionFault(f"the expression has more than {limits.MAX_NODES} parts", code="TOO_LONG")
+            raise ExpressionFault(f"the expression has more than {limits.MAX_NODES} parts", "TOO_LONG")
         sizes[id(node)] = size, depth
 
 
@@ -191,7 +191,7 @@ def _copy(node: Symbol) -> Symbol:
 
 def too_deep() -> ExpressionFault:
     """The expression is nested too deeply."""
-    return ExpressionFault(f"the expression is nested more than {limits.MAX_DEPTH} deep", code="TOO_DEEP")
+    return ExpressionFault(f"the expression is nested more than {limits.MAX_DEPTH} deep", "TOO_DEEP")
 
 
 def _message(error: JException, text: str, offset: int) -> str:
