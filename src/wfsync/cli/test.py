@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from contextlib import closing
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -27,6 +28,13 @@ __all__ = ["test"]
 @click.option("-k", "wanted", metavar="EXPR", help="Only tests whose name, file or workflow has these words.")
 @click.option("-x", "--exitfirst", "first", is_flag=True, help="Stop at the first test that does not pass.")
 @click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Processes to run in. Default: one a core.")
+@click.option(
+    "--engine",
+    type=click.Choice(["in-process", "dbos"]),
+    default="in-process",
+    show_default=True,
+    help="Where runs are carried out: in this process, or by a worker on a PostgreSQL that is thrown away.",
+)
 @click.option("--coverage", is_flag=True, help="Say which steps and branches no test has tried.")
 @click.option(
     "--fail-under",
@@ -43,6 +51,7 @@ def test(
     wanted: str | None,
     first: bool,
     jobs: int | None,
+    engine: Literal["in-process", "dbos"],
     coverage: bool,
     fail_under: float | None,
     form: str,
@@ -66,24 +75,29 @@ def test(
     from wfsync.cli.test_paths import choose_tests
     from wfsync.testing.report import run_suite
 
+    if engine == "dbos" and (jobs or 1) > 1:
+        raise click.UsageError("--jobs is for --engine in-process: a process has one worker.")
     chosen = choose_tests(app, paths)
-    suite, every = _suite(chosen, wanted)
+    suite, every = _suite(chosen, wanted, engine)
     measured = coverage or fail_under is not None
-    report = run_suite(
-        suite,
-        jobs=jobs or _cores(),
-        stop_at_first=first,
-        whole=measured and chosen.is_all and wanted is None,
-        coverage=measured,
-        track=app.track,
-    )
+    if engine == "dbos":
+        app.info("the tests run on a PostgreSQL of their own, which is removed afterwards")
+    with closing(suite.engine):
+        report = run_suite(
+            suite,
+            jobs=1 if engine == "dbos" else jobs or _cores(),
+            stop_at_first=first,
+            whole=measured and chosen.is_all and wanted is None,
+            coverage=measured,
+            track=app.track,
+        )
     _show(app, report, fail_under, form, outputs)
     skipped = every - len(report.verdicts)
     app.info(f"{len(report.verdicts)} tests in {report.seconds:.2f} s" + f", {skipped} not run" * bool(skipped))
     return exit_codes.OK if report.passes(fail_under) else exit_codes.ERROR
 
 
-def _suite(chosen: ChosenTests, wanted: str | None) -> tuple[Suite, int]:
+def _suite(chosen: ChosenTests, wanted: str | None, engine: Literal["in-process", "dbos"]) -> tuple[Suite, int]:
     """The tests that are to be run, and how many there are."""
     from wfsync.testing.assembling import assemble
 
@@ -95,6 +109,7 @@ def _suite(chosen: ChosenTests, wanted: str | None) -> tuple[Suite, int]:
         workspace.source(allow_empty=True),
         workspace.load_options(),
         workspace.declared(),
+        engine,
     )
     return suite, len(every)
 

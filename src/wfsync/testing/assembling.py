@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from wfsync.bundle.declared import Declared
 from wfsync.bundle.load import LoadOptions
@@ -23,10 +24,12 @@ def assemble(
     source: Source,
     options: LoadOptions,
     declared: Declared | None,
+    engine: Literal["in-process", "dbos"] = "in-process",
 ) -> Suite:
     """The suite of ``cases`` about the workflows in ``source``.
 
-    Raises `ConfigError` where a plugin cannot be used, or wfsync lacks what runs workflows.
+    ``engine`` says where runs are carried out: here, or on a database that is thrown away. Raises `ConfigError` where a
+    plugin cannot be used, or wfsync lacks what runs workflows.
     """
     real = installed()
     registry = combined(real, declared, stubs=True)
@@ -35,4 +38,10 @@ def assemble(
     def stubs() -> Registry:
         return Registry() if declared is None else stub_actions(declared, real)
 
+    if engine == "dbos":
+        from wfsync.runtime.worker import require_installed
+        from wfsync.testing.on_database import OnDatabase
+
+        require_installed()
+        return Suite(cases, workflows, registry, OnDatabase(workflows, registry, stubs))
     return Suite(cases, workflows, registry, InProcess(workflows, registry, stubs))

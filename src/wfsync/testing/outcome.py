@@ -54,6 +54,8 @@ class Outcome:
     """Names of events that nobody ever waited for."""
     seen: frozenset[Seen] = frozenset()
     trouble: Trouble | None = None
+    slack: timedelta = timedelta()
+    """How much later than expected a time may be: on a real instance calls take time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ class Engine(Protocol):
     def run(self, case: Case, prepared: Prepared) -> Outcome:
         """What came of it. Never raises for what a test or a workflow does wrong."""
 
+    def close(self) -> None:
+        """Give back what it uses."""
+
 
 @dataclass(slots=True)
 class Suite:

@@ -51,7 +51,7 @@ def _mapped(event: StartingEvent, now: datetime, prepared: Prepared) -> Json:
     mapping = trigger.get("payloadMapping")
     if mapping is None:
         return event.payload
-    scope = {"event": {"name": event.name, "payload": event.payload, "correlationKey": event.correlation_key}}
+    scope = {"event": {"name": event.name, "payload": event.payload}}
     try:
         return compile_template(mapping).resolve(scope, now)
     except StepFailed as error:

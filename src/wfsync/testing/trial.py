@@ -23,7 +23,7 @@ from wfsync.testing.times import moment_text
 from wfsync.testing.workflows import Prepared, Workflows
 from wfsync.testing.world import TestWorld
 
-__all__ = ["InProcess"]
+__all__ = ["InProcess", "outcome_of"]
 
 _RUN_IDS: Final = UUID("0c0f5a7f-0e62-4f3b-8f35-2f0f4b6e8c11")
 _ATTEMPTS: Final = 5
@@ -39,6 +39,9 @@ class InProcess:
     """What is installed, with what the repository declares."""
     stubs: Callable[[], Registry]
     """Those of ``registry.yaml``, for one test: they count their calls."""
+
+    def close(self) -> None:
+        """Nothing is kept."""
 
     def run(self, case: Case, prepared: Prepared) -> Outcome:
         """Carry ``case`` through. Never raises for what a test or a workflow does wrong: that is the outcome."""
@@ -56,13 +59,13 @@ class InProcess:
             payload = starting_payload(case, prepared, self.registry)
             run = driver.start(prepared.program, payload, case.meta, str(uuid5(_RUN_IDS, case.id)))
         except CannotGoOn as error:
-            return _outcome(driver, None, world, prepared, error)
+            return outcome_of(driver, None, world, prepared, error)
         try:
             _schedule(driver, run, case)
             driver.advance(run)
         except CannotGoOn as error:
-            return _outcome(driver, run, world, prepared, error)
-        return _outcome(driver, run, world, prepared, None)
+            return outcome_of(driver, run, world, prepared, error)
+        return outcome_of(driver, run, world, prepared, None)
 
 
 def _schedule(driver: Driver, run: Running, case: Case) -> None:
@@ -79,9 +82,10 @@ def _schedule(driver: Driver, run: Running, case: Case) -> None:
         driver.at(case.now + case.cancel_after, lambda: driver.cancel(run, "the test asks for it"))
 
 
-def _outcome(
+def outcome_of(
     driver: Driver, run: Running | None, world: TestWorld, prepared: Prepared, error: CannotGoOn | None
 ) -> Outcome:
+    """What came of ``run`` and of the others that ``driver`` knows."""
     trouble = None if error is None else Trouble(error.message, error.hint)
     # A run that was stopped in the middle of its first turn is not the caller's yet
     run = run or next(iter(driver.runs), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from wfsync.bundle.model import Json, JsonObject
@@ -11,7 +11,7 @@ from wfsync.bundle.source_map import Path
 from wfsync.testing.matching import MISSING, mismatches
 from wfsync.testing.model import Case, Expectation
 from wfsync.testing.outcome import Difference, Outcome
-from wfsync.testing.times import duration_text, moment_text
+from wfsync.testing.times import duration_text, moment, moment_text
 
 __all__ = ["differences"]
 
@@ -170,10 +170,18 @@ def _times(expect: Expectation, outcome: Outcome, at: Path) -> Iterator[_Found]:
         least, most = expect.elapsed
         # Moments of runs are kept in milliseconds
         elapsed = outcome.elapsed - outcome.elapsed % timedelta(milliseconds=1)
-        if (least is not None and elapsed < least) or (most is not None and elapsed > most):
+        if (least is not None and elapsed < least) or (most is not None and elapsed > most + outcome.slack):
             yield _Found("elapsed", (*at, "elapsed"), _span_text(least, most), duration_text(elapsed))
-    if expect.finished_at is not None and moment_text(expect.finished_at) != outcome.finished_at:
+    if expect.finished_at is not None and not _is_at(outcome, expect.finished_at):
         yield _Found("finishedAt", (*at, "finishedAt"), moment_text(expect.finished_at), outcome.finished_at)
+
+
+def _is_at(outcome: Outcome, expected: datetime) -> bool:
+    """Whether the run ended then, in milliseconds, or as much later as the engine needs."""
+    if not outcome.finished_at:
+        return False
+    exact = expected.replace(microsecond=expected.microsecond // 1000 * 1000)
+    return exact <= moment(outcome.finished_at) <= exact + outcome.slack
 
 
 def _span_text(least: timedelta | None, most: timedelta | None) -> str:

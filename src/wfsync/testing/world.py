@@ -53,7 +53,7 @@ class TestWorld:
 
     def prepare(self, run: RunInfo, command: CallAction) -> PreparedCall:
         """See `wfsync.runtime.in_process.world.World`."""
-        action = self._action(run, command)
+        action = self.action(run, command)
         alone = Registry({(action.id, action.version): action})
         return prepare(command, run.id, alone, self._secrets)
 
@@ -65,14 +65,17 @@ class TestWorld:
         except StepFailed as error:
             output, failure = None, error.failure
         self.lines.extend(context.lines)
-        is_real = prepared.action is self.registry.actions.get((command.action, command.version))
-        return Reply(output, failure, context.slept, made=not is_real)
+        return Reply(output, failure, context.slept, made=not self.is_pure(prepared.action))
+
+    def is_pure(self, action: Action) -> bool:
+        """Whether nothing stands for ``action``: it is called itself."""
+        return action is self.registry.actions.get((action.id, action.version))
 
     def _secrets(self, names: Collection[str]) -> Mapping[str, str]:
         """Nothing is called, so a value that the test does not give may be made up."""
         return {name: self.case.secrets.get(name, f"made-up value of {name}") for name in names}
 
-    def _action(self, run: RunInfo, command: CallAction) -> Action:
+    def action(self, run: RunInfo, command: CallAction) -> Action:
         """The action, with what stands for it in this test."""
         place = (command.action, command.version)
         known = self.registry.actions.get(place)
@@ -133,7 +136,9 @@ class TestWorld:
         if key in self.case.children:
             reply, _ = self._next("child", key, self.case.children)
             if reply.fail is not None:
-                return ChildEnd(RunStatus.FAILED, None, reply.fail, reply.delay)
+                # As the end of a real child: whether to try again is a matter of the category
+                failure = replace(reply.fail, retryable=reply.fail.category == "TransientError")
+                return ChildEnd(RunStatus.FAILED, None, failure, reply.delay)
             payload = command.payload if reply.payload is None else reply.payload
             return ChildEnd(output={"payload": payload, "vars": deepcopy(reply.vars)}, after=reply.delay)
         try:
