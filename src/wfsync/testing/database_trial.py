@@ -333,8 +333,9 @@ class Trial:
             if run is not None:
                 driver.runs.append(run)
                 main = run if found == run_id else main
-        if main is not None and main.end is not None and main.ended_at is not None:
-            driver.now = main.ended_at
+        if main is not None and main.end is not None:
+            # Where the clock stands: the delays of the last turn's calls are behind it, and no real time is in it
+            main.ended_at = self.now
         for run in driver.runs:
             for command in run.machine.pending if run.end is None else ():
                 if isinstance(command, WaitEvent):
