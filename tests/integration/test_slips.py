@@ -57,6 +57,14 @@ def test_a_brake_is_about_the_plan_as_a_whole(work: Workplace) -> None:
     assert "error MAX_CHANGES: nothing was written: the plan as a whole may not be carried out" in error
 
 
+def test_the_rest_is_offered_only_where_there_is_one(work: Workplace) -> None:
+    work.ok("apply")
+    work.write(bundle("a", [set_state("NEW")]))
+    assert "--select" not in work.fails(3, "apply").stderr
+    work.write(bundle("b"))
+    assert "the rest can be applied with --select or --exclude" in work.fails(3, "apply").stderr
+
+
 def test_what_adopt_may_not_is_said_once(work: Workplace) -> None:
     work.ok("import", "workflows/a.json")
     work.rows(

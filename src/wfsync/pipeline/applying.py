@@ -40,7 +40,10 @@ def require_consent(plan: Plan, expected_digest: str | None = None, *, part: str
     problems = [Problem(code=b.code, message=b.message, key=b.key, hint=b.hint, details=b.details) for b in plan.blocks]
     codes = {b.code for b in plan.blocks}
     conflict = next((code for code in _CONFLICTS if code in codes), None)
-    count = len({b.key for b in plan.blocks if b.key is not None})
+    blocked = {b.key for b in plan.blocks if b.key is not None}
+    count = len(blocked)
+    if count and all(change.key in blocked for change in plan.changes):
+        part = None  # there is no rest
     subject = f"{count} workflow{'s' * (count != 1)} may not be changed like this"
     message = f"nothing was written: {subject if count else 'the plan as a whole may not be carried out'}"
     hint = "every reason is listed above" if part is None else f"every reason is listed above; {part}"
