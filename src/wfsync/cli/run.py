@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from wfsync.store.runtime.reading import Run
 
 __all__ = ["following", "run", "show_end", "working"]
+
+_DRAIN: Final = 10.0
+"""Seconds that steps of other runs may take when this command ends."""
 
 
 @click.command()
@@ -79,7 +82,7 @@ def working(app: App, found: Runtime, *, needed: bool) -> Iterator[None]:
         worker.start()
         yield
     finally:
-        worker.stop()
+        worker.stop(_DRAIN)
 
 
 def following(app: App, found: Runtime, run_id: str, *, to_the_end: bool) -> Run:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from wfsync.errors import WfsyncError
+from wfsync.errors import DatabaseError, WfsyncError
 from wfsync.runtime.engine.heartbeat import HeartBeat
 from wfsync.runtime.engine.launch import Engine, install, require_installed
 from wfsync.runtime.engine.services import Services
@@ -25,6 +26,7 @@ __all__ = ["DEFAULT_CONCURRENCY", "Worker", "install", "require_installed"]
 
 DEFAULT_CONCURRENCY: Final = 20
 DRAIN_SECONDS: Final = 30.0
+_TIMES: Final = 4
 
 
 def _end_process(reason: str) -> None:
@@ -32,6 +34,20 @@ def _end_process(reason: str) -> None:
     sys.stderr.write(f"wfsync: error WORKER_LOST: this worker ends at once: {reason}\n")
     sys.stderr.flush()
     os._exit(1)
+
+
+def _taken(services: Services, run_id: str) -> None:
+    """Take a turn; again when the connection broke in the middle of it. What is given up the sweeper finds."""
+    for number in range(1, _TIMES + 1):
+        try:
+            take_turn(services, run_id)
+        except DatabaseError as error:
+            if number == _TIMES or services.stopping.is_set():
+                sys.stderr.write(f"wfsync: warning: a turn of run {run_id} is put off: {error.message}\n")
+                return
+            time.sleep(0.1 * number)
+        else:
+            return
 
 
 @dataclass(slots=True)
@@ -64,7 +80,7 @@ class Worker:
             enter(conn, self.place, self.id, socket.gethostname(), os.getpid(), self.concurrency)
         self._heart = HeartBeat.open(self.place, self.id, self.die)
         self._heart.start()
-        self._engine = Engine(self.place, self.id, self.concurrency, lambda run_id: take_turn(services, run_id))
+        self._engine = Engine(self.place, self.id, self.concurrency, lambda run_id: _taken(services, run_id))
         self._engine.start()
         self._sweeper = Sweeper(services, self._engine)
         self._sweeper.start()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -178,9 +179,25 @@ def _sessions(place: Place, size: int) -> Any:
     )
 
 
+class _OneLine(logging.Handler):
+    """What the engine has to say, in our words: a line on stderr, never a traceback and never an advertisement."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        text = record.getMessage().partition("\n")[0]
+        cause = record.exc_info[1] if record.exc_info else None
+        if cause is not None:
+            text = f"{text} {type(cause).__name__}: {str(cause).partition(chr(10))[0]}"
+        sys.stderr.write(f"wfsync: warning: engine: {text[:500]}\n")
+
+
 def _quiet() -> None:
-    """DBOS advertises at INFO. Its handler writes to stderr."""
-    logging.getLogger("dbos").setLevel(logging.ERROR)
+    """DBOS advertises at INFO, and would bring a handler of its own if there were none."""
+    logger = logging.getLogger("dbos")
+    logger.setLevel(logging.ERROR)
+    logger.propagate = False
+    if not any(isinstance(handler, _OneLine) for handler in logger.handlers):
+        logger.handlers[:] = [_OneLine()]
 
 
 def _unavailable(place: Place, error: Exception) -> DatabaseError:
