@@ -16,8 +16,10 @@ __all__ = ["Expression", "Json", "check_expression", "compile_expression"]
 Json: TypeAlias = Any
 """A JSON value; `wfsync.bundle.model.Json`, which is above this room."""
 
-_CACHED: Final = 4096
 _BELOW: Final = object()
+_MEDIUM: Final = 300
+_LARGE: Final = 2000
+"""Characters from which on fewer expressions are remembered."""
 
 
 class Expression:
@@ -91,14 +93,21 @@ class Expression:
         raise EvaluationFailed(failure.message, failure.code, offset)
 
 
-@lru_cache(maxsize=_CACHED)
+_small: Final = lru_cache(maxsize=4096)(Expression)
+_medium: Final = lru_cache(maxsize=256)(Expression)
+_large: Final = lru_cache(maxsize=32)(Expression)
+"""What is compiled takes 300 times its text, and each regular expression up to half a megabyte."""
+
+
 def compile_expression(text: str) -> Expression:
     """The expression that ``text`` says. The same text gives the same expression while it is remembered.
 
     Raises `ExpressionFault` when it is none, or one that is not allowed, and `RuntimeNotInstalled`.
     """
     require()
-    return Expression(text)
+    if len(text) > _LARGE or "/" in text:
+        return _large(text)
+    return _medium(text) if len(text) > _MEDIUM else _small(text)
 
 
 def check_expression(text: str) -> ExpressionFault | None:

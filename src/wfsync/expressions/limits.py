@@ -23,6 +23,7 @@ __all__ = [
     "MAX_NODES",
     "MAX_OUTPUT",
     "MAX_PATTERN",
+    "MAX_PATTERNS",
     "MAX_PICTURE",
     "MAX_SEQUENCE",
     "MAX_STEPS",
@@ -56,6 +57,8 @@ MAX_DATA_DEPTH: Final = 210
 """Of nested data; a little more than files may have."""
 MAX_PATTERN: Final = 1000
 """Characters of a regular expression."""
+MAX_PATTERNS: Final = 16
+"""Regular expressions of an expression."""
 MAX_PICTURE: Final = 200
 """Characters of a picture (`$formatNumber`, `$fromMillis`, …) and of what is read by one."""
 WALL_CLOCK: Final = 1.0

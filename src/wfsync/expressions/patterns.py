@@ -21,8 +21,8 @@ from wfsync.expressions.values import NULL, Function
 
 __all__ = ["Pattern", "described"]
 
-_MEMORY: Final = 1 << 20
-"""Bytes of one pattern's automaton."""
+_MEMORY: Final = 1 << 18
+"""Bytes of one pattern's automaton; RE2 refuses patterns that need more, before it has spent long on them."""
 _PER_STEP: Final = 9
 """One step pays for 2^9 (bytes of text x instructions of the program), the slowest way in which RE2 works."""
 _PER_MATCH: Final = 4
@@ -101,7 +101,7 @@ def _is_simple(pattern: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def _compiled(pattern: str) -> Any:
     options = re2.Options()
     options.max_mem = _MEMORY

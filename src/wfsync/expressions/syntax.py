@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from jsonata.jexception import JException
 from jsonata.parser import Parser
+from jsonata.regex_engine import RegexFlags
 from jsonata.tokenizer import Tokenizer
 
 from wfsync.expressions import limits
@@ -80,6 +81,19 @@ class _Tokenizer(Tokenizer):  # type: ignore[misc] # ships no types
         return token
 
 
+class _Patterns:
+    """Compiles the regular expressions of one expression."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __call__(self, pattern: str, flags: RegexFlags) -> Pattern:
+        self._count += 1
+        if self._count > limits.MAX_PATTERNS:
+            raise ExpressionFault(f"there are more than {limits.MAX_PATTERNS} regular expressions", "TOO_LONG")
+        return Pattern(pattern, flags)
+
+
 class _Parsers(threading.local):
     """One parser for each thread: making one costs more than parsing."""
 
@@ -97,7 +111,7 @@ def parse(text: str) -> Symbol:
     parser = _parsers.parser
     parser.errors, parser.ancestry, parser.ancestor_label, parser.ancestor_index = [], [], 0, 0
     parser.source = text
-    parser.lexer = _Tokenizer(text, Pattern)
+    parser.lexer = _Tokenizer(text, _Patterns())
     try:
         return _read(parser)
     except JException as error:

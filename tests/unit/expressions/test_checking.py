@@ -76,6 +76,10 @@ def test_forbidden(text: str, offset: int) -> None:
         ("a." * 4000 + "a", "TOO_DEEP", None, "nested"),
         ("(" * 30 + "a" + " ?? b)" * 30, "TOO_LONG", None, "parts"),
         ("'" + "x" * 10_000 + "'", "TOO_LONG", None, "longer"),
+        ("$contains('', /" + "x" * 1001 + "/)", "TOO_LONG", 14, "longer"),
+        ("[" + ", ".join(["$contains('', /x/)"] * 17) + "]", "TOO_LONG", 335, "regular expressions"),
+        ("$contains('', /((a{1,100}){1,100}){1,100}/)", "REGEX", 14, ""),
+        ("$contains('', /(\\pL{1,900}){1,9}/)", "REGEX", 14, ""),
     ],
 )
 def test_faults(text: str, code: str, offset: int | None, words: str) -> None:
