@@ -156,7 +156,7 @@ def test_no_answer_in_time_and_no_server() -> None:
         began = time.monotonic()
         failed = failure(context(WFSYNC_AI_URL=f"http://127.0.0.1:{port}"), timeoutMs=200)
         assert (failed.category, failed.code, failed.retryable) == ("TimeoutError", "AI_TIMEOUT", True)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 9
     assert failure(context(WFSYNC_AI_URL=f"http://127.0.0.1:{port}")).code == "AI_CONNECTION"
 
 

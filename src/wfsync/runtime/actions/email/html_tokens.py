@@ -14,6 +14,8 @@ from typing import Final, Literal
 
 __all__ = ["Token", "tokens"]
 
+_TAG: Final = re.compile(r"<(?=/?[A-Za-z]|[!?])")
+"""Any other ``<`` is text."""
 _NAME: Final = re.compile(r"[A-Za-z][^\s/>]{0,63}")
 _TAG_END: Final = re.compile(r"[>\"']")
 _ATTRIBUTE: Final = re.compile(r"([^\s=>\"'/]{1,64})\s{0,8}(?:=\s{0,8}(?:\"([^\"]*)\"|'([^']*)'|([^\s>\"']+)))?")
@@ -53,8 +55,8 @@ def tokens(source: str) -> Iterator[Token]:
     lower = _lowered(source)
     at = 0
     while at < len(source):
-        tag = source.find("<", at)
-        tag = len(source) if tag < 0 else tag
+        found = _TAG.search(source, at)
+        tag = len(source) if found is None else found.start()
         if tag > at:
             yield _text(source, at, tag)
         if tag == len(source):
@@ -98,8 +100,7 @@ def _tag(source: str, at: int) -> tuple[int, Token | None]:
         return (len(source) if end < 0 else end + 1), None
     closing = following == "/"
     name = _NAME.match(source, at + 2 if closing else at + 1)
-    if name is None:
-        return at + 1, Token("text", "", "<", at, at + 1)
+    assert name is not None  # noqa: S101 - `_TAG` has seen its first letter
     end = _end_of_tag(source, name.end())
     if end < 0:
         return len(source), _text(source, at, len(source))
