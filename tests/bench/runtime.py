@@ -82,7 +82,7 @@ def _workers(database: Database, count: int) -> Iterator[list[subprocess.Popen[b
 
 
 def _throughput(one: Instance, count: int, runs: int) -> float:
-    """Runs that are all there before the workers are; the first fifth, while workers start, and the last do not count."""
+    """Runs that are there before the workers are; the first fifth, while those start, and the last tenth count not."""
     for n in range(runs):
         one.start("w", {"n": n})
     with _workers(one.database, count):
