@@ -405,6 +405,15 @@ def test_items_that_were_canceled_when_the_run_failed_begin_anew_with_a_retry() 
     assert run.vars == {"x": "three", "done": True}
 
 
+def test_a_call_that_was_canceled_when_the_run_failed_keeps_its_key() -> None:
+    run = begun(loop("l", "[1, 2]", call(idempotencyKey=expr("nowIso()")), concurrency=2))
+    keys = [command.key for command in run.asked if isinstance(command, CallAction)]
+    run.fail()
+    run.at += timedelta(hours=1)
+    run.retry()
+    assert [command.key for command in run.asked if isinstance(command, CallAction)] == keys
+
+
 def test_a_retry_inside_a_loop_goes_on_with_its_item() -> None:
     run = begun(loop("l", "['a', 'b', 'c']", call(given={"n": expr("item"), "i": expr("index")})))
     run.succeed()
