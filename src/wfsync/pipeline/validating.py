@@ -5,7 +5,9 @@ the later stages run here: what the registry lacks, and which calls lead nowhere
 
 Decisions where the specification is silent: a callee that is in none of the files may exist in the database, so it is a
 note and not a fault; a callee that is in the files would be overwritten by them, so a version that it lacks is the
-same fault that a plan would report.
+same fault that a plan would report. Expressions are checked here, by `publish` and by `test`, but not by plan and
+apply: what may be synced must not depend on whether the extra ``wfsync[runtime]`` is installed, and compiling many
+thousand different expressions would take longer than the rest of a plan.
 """
 
 from __future__ import annotations
