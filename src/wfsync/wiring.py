@@ -101,6 +101,15 @@ class Workspace:
 
         return find_tests(self.repository, self.tests_folder, self.directory, within)
 
+    def is_test(self, path: str) -> bool:
+        """Whether the file at ``path`` of the repository is one of tests."""
+        from wfsync.testing.folder import are_mixed, says_tests
+
+        if not is_under(path, self.tests_folder):
+            return False
+        data = self.repository.read_file(path) if are_mixed(self.tests_folder, self.directory) else None
+        return data is None or says_tests(path, data)
+
     def whole(self) -> Workspace:
         """The same with all bundles of the configuration, whatever folder was named; without one, of the repository."""
         directory = "." if self.config_path is None else self._beside_config(self.config.directory)

@@ -249,5 +249,11 @@ def test_tests_are_no_bundles_of_a_directory_beside_them(cli: CommandLine, repo:
     assert cli("test", cwd=repo).code == 1
 
 
+def test_a_file_of_tests_that_is_named_is_no_workflow(cli: CommandLine, repo: Path) -> None:
+    for command in (["validate"], ["fmt", "--check"]):
+        result = cli(*command, "tests/deep/w.yaml", "workflows/w.json", cwd=repo)
+        assert result.code == 0, result.output
+
+
 def test_the_schema_is_printed(cli: CommandLine, repo: Path) -> None:
     assert cli("schema", "test", cwd=repo).json()["$id"] == "urn:wfsync:schema:workflow-test.v1"

@@ -2,8 +2,8 @@
 
 A folder means the bundles below it, as ``plan`` finds them: ignored files are left out, and a folder that holds the
 configured ``directory`` means that. A file means itself, also one that git ignores; the ``wfsync.yaml`` around it holds
-for it. The repository's own files (config, registry) are checked as what they are whenever they are used, so naming one
-adds nothing.
+for it. The repository's own files (config, registry, tests of workflows) are checked as what they are whenever they are
+used, so naming one adds nothing.
 
 Files outside of git and without a ``wfsync.yaml`` count as one set, wherever they lie.
 """
@@ -129,7 +129,7 @@ class _Choice:
         if inside is None:
             self.refuse(path, "OUTSIDE_REPOSITORY", f"lies outside of {repository.root}", "name a file inside of it")
             return
-        if inside in workspace.own_files():
+        if inside in workspace.own_files() or workspace.whole().is_test(inside):
             self.group(workspace, SourceInfo(repository.root, workspace.directory), Reader(repository.root, None))
             return
         if not path.endswith(BUNDLE_SUFFIXES):
