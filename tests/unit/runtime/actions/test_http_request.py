@@ -261,6 +261,7 @@ URLS = [
     "http://127.0.0.1:99999/",
     "http://[::1",
     "http://[fe80::1%25eth0]/",
+    "https://[::1]:0/",
     "http://a\r\nb/",
     "http://127.0.0.1\0.example.com/",
 ]
@@ -479,6 +480,13 @@ def test_connections_that_fail() -> None:
             assert (failed.category, failed.code) == ("TransientError", "HTTP_CONNECTION"), words
     unknown = failure("http://no-such-host.invalid/", Calling())
     assert (unknown.category, unknown.code) == ("TransientError", "HTTP_CONNECTION")
+
+
+def test_names_that_cannot_be_names() -> None:
+    for host in ("xn--", "xn--a", "a..b", "...", "a." + "b" * 300, "exämple.invalid"):
+        failed = failure(f"http://{host}/", Calling())
+        assert failed.code in {"HTTP_CONNECTION", "INVALID_URL"}
+        assert failed.message.isascii()
 
 
 def test_secrets_of_a_request_are_in_no_failure(server: WebServer) -> None:

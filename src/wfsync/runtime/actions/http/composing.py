@@ -127,7 +127,7 @@ def _url(text: str) -> httpx.URL:
             "the URL holds a user name or password; set the header Authorization to a secret instead",
             code="INVALID_URL",
         )
-    if not host or "%" in host or not 0 < (url.port or 443) < 65536:
+    if not host or "%" in host or (url.port is not None and not 0 < url.port < 65536):
         raise invalid("the URL names no host", code="INVALID_URL")
     return url.copy_with(fragment=None)
 
@@ -146,8 +146,8 @@ def _with_query(url: httpx.URL, query: Mapping[str, Any]) -> httpx.URL:
 
 def origin(url: httpx.URL) -> str:
     """Scheme, host and port: what may be said of an address. Paths and queries may hold secrets."""
-    port = f":{url.port}" if url.port else ""
-    return f"{url.scheme}://{url.host if ':' not in url.host else f'[{url.host}]'}{port}"
+    # In ASCII: no letter of another script can pass for one of a host that people know
+    return f"{url.scheme}://{url.netloc.decode('ascii')}"
 
 
 def moved(message: Message, status: int, location: str) -> Message:
