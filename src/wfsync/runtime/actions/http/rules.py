@@ -45,7 +45,7 @@ class RulesFault(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
+class _Pattern:
     host: str
     """A glob; empty for a network."""
     network: str
@@ -67,7 +67,7 @@ class _Rule:
 class Rules:
     """What is allowed."""
 
-    _rules: tuple[_Rule, ...]
+    _rules: tuple[_Pattern, ...]
 
     def allow(self, host: str, port: int, address: Address) -> bool:
         """Whether ``host`` (lower case, ASCII) may be called at this port and address."""
@@ -82,10 +82,10 @@ def parse_rules(setting: str | None) -> Rules:
     return Rules(tuple(map(_rule, words)))
 
 
-def _rule(word: str) -> _Rule:
+def _rule(word: str) -> _Pattern:
     network = _network(word.removeprefix("[").removesuffix("]"))
     if network is not None:
-        return _Rule("", network, None)
+        return _Pattern("", network, None)
     host, port = word, None
     if found := _PORT.fullmatch(word):
         host, port = found["host"], int(found["port"])
@@ -93,11 +93,11 @@ def _rule(word: str) -> _Rule:
             raise RulesFault(f"{word!r} in WFSYNC_HTTP_ALLOW has no port between 1 and 65535")
         network = _network(host.removeprefix("[").removesuffix("]"))
         if network is not None:
-            return _Rule("", network, port)
+            return _Pattern("", network, port)
     host = host.lower().removesuffix(".")
     if not _HOST.fullmatch(host):
         raise RulesFault(f"{word!r} in WFSYNC_HTTP_ALLOW is neither host[:port] nor an address or network")
-    return _Rule(host, "", port)
+    return _Pattern(host, "", port)
 
 
 def _network(word: str) -> str | None:
