@@ -297,3 +297,17 @@ def test_payload_schemas_are_those_that_were_pinned_when_a_version_was_published
     }
     assert pinned
     assert {ref: schemas[ref] for ref in pinned} == pinned
+
+
+# --------------------------------------------------------------------------------------------------------------- tests
+
+
+def test_each_workflow_has_tests_that_try_every_step_and_branch(cli: CommandLine, tmp_path: Path) -> None:
+    shutil.copytree(REPO, tmp_path / "team", ignore=shutil.ignore_patterns(".wfsync"))
+    result = cli("test", "--coverage", "--format", "json", cwd=tmp_path / "team")
+    report = result.json()
+    assert (result.code, report["summary"]["failed"], report["summary"]["errors"]) == (0, 0, 0)
+    covered = {(one["workflow"], one["version"]): one["percent"] for one in report["coverage"]["workflows"]}
+    for key, workflow in WORKFLOWS.items():
+        newest = max(_published(workflow), default=None)
+        assert covered[key, "draft" if newest is None else f"v{newest}"] == 100.0, key
