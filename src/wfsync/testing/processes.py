@@ -7,6 +7,7 @@ items that are lost, and the others go on.
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _BATCH: Final = 8
+_COLLECTED: Final = 500
+"""Items after which a worker looks for garbage: the collector is off, and runs are full of cycles."""
 
 
 class _Worker(NamedTuple):
@@ -78,6 +81,8 @@ def _start(work: Callable[[Any], Any], batches: Sequence[Sequence[Any]], others:
 
 def _child(work: Callable[[Any], Any], batches: Sequence[Sequence[Any]], sending: int, ends: list[int]) -> None:
     become_worker(ends)
+    gc.freeze()  # what all processes share has no garbage
+    number = 0
     with open(sending, "wb") as results:
         for batch in batches:
             for item in batch:
@@ -86,4 +91,7 @@ def _child(work: Callable[[Any], Any], batches: Sequence[Sequence[Any]], sending
                 except Exception as error:  # noqa: BLE001 - whatever it is, the parent raises it again
                     done = error
                 pickle.dump(done, results, pickle.HIGHEST_PROTOCOL)
+                number += 1
+                if number % _COLLECTED == 0:
+                    gc.collect()
                 results.flush()  # should the next item end this process, this one is not lost
