@@ -41,7 +41,7 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def open_session(place: Place) -> Any:
         conn = original(place)
-        conn.cursor_factory = Recording  # type: ignore[assignment]
+        conn.cursor_factory = Recording
         return conn
 
     monkeypatch.setattr(pools, "open_runtime_session", open_session)
