@@ -8,8 +8,51 @@ from wfsync.render.explanations.entry import Chapter, Explanation
 
 ACTIONS: Final = Chapter(
     "Actions",
-    "What a run's `error.code` says after a built-in action failed. Plugins have codes of their own.",
+    "What a run's `error.code` says after an action failed. Plugins have codes of their own.",
     (
+        Explanation(
+            "INVALID_ACTION_INPUT",
+            1,
+            "What a step would hand to an action does not fit the action's input schema. Nothing was called.",
+            "Correct the step's `inputMapping`, or the data that it reads; `wfsync registry list` names the action.",
+        ),
+        Explanation(
+            "INVALID_ACTION_OUTPUT",
+            1,
+            "An action was called and gave something that does not fit its own output schema.",
+            "Mend the action, its stub, or the schema in `registry.yaml`. The call itself has happened.",
+        ),
+        Explanation(
+            "ACTION_NOT_EXECUTABLE",
+            1,
+            "The action is known by name only. No plugin here executes it, and there is no stub that may stand for it.",
+            "Install its plugin where the worker runs. Stubs of `registry.yaml` count on the embedded instance and in "
+            "tests only.",
+        ),
+        Explanation(
+            "INVALID_IDEMPOTENCY_KEY",
+            1,
+            "The idempotency key of a call is empty, too long, or neither text nor a number. Nothing was called.",
+            "Correct the step's `idempotencyKey`.",
+        ),
+        Explanation(
+            "CONDITION_NOT_BOOLEAN",
+            1,
+            "The condition of a `control.if` gave something that is neither true nor false.",
+            "Compare it with something, or use `$boolean(…)` where anything but empty counts as true.",
+        ),
+        Explanation(
+            "INVALID_SCHEMA",
+            1,
+            "A JSON Schema of the registry that something had to be checked with is none.",
+            "Correct it; `wfsync registry check` finds such schemas.",
+        ),
+        Explanation(
+            "OUTPUT_NOT_JSON",
+            1,
+            "An action gave something that no JSON column can hold, such as a date, NaN, U+0000 or endless nesting.",
+            "Mend the action.",
+        ),
         Explanation(
             "INVALID_JSON_TEXT",
             1,

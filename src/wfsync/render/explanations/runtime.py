@@ -27,7 +27,7 @@ RUNTIME: Final = Chapter(
         Explanation(
             "NOT_SIMULATED",
             1,
-            "The workflow is not in the repository, or cannot be executed as it is: its file, its definition or what"
+            "The workflow cannot be executed as it is. It is not in the repository, or its file, its definition or what"
             " publish validation checks is wrong. Every reason is listed.",
             "Correct what is listed; `wfsync publish KEY --check` finds the same. --version chooses another version.",
         ),
