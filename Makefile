@@ -19,7 +19,7 @@ export PYTHON
 bin := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-run demo test lint fmt soak soak-model soak-runtime bench docs lock clean
+.PHONY: help install install-runtime demo test lint fmt soak soak-model soak-runtime bench docs lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -27,10 +27,10 @@ help:  ## this list
 install:  ## .venv with the locked requirements of tests and linters, and wfsync itself (editable)
 	@sh tools/install.sh dev
 
-install-run:
-	@sh tools/install.sh run
+install-runtime:
+	@sh tools/install.sh runtime
 
-demo: install-run  ## plan, apply, empty plan and export of examples/repo on a real PostgreSQL
+demo: install-runtime  ## plan, apply, empty plan, export, tests and a run of examples/repo on a real PostgreSQL
 	@sh tools/demo.sh
 
 test: install  ## every test, with branch coverage

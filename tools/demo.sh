@@ -42,5 +42,9 @@ before=$(checksums)
 show --quiet export --all
 [ "$before" = "$(checksums)" ] || fail "the export changed a file"
 show --quiet export --all --check || fail "the database and the files differ"
+say "5. Do the workflows do what they should? Their tests need no database, and waits take no time."
+show --quiet test
+say "6. And for real, on the same PostgreSQL: what the file says is executed, with stubs for the actions that nobody has here."
+show --quiet run support.ticket-triage --payload '{"ticketId": "T-1", "subject": "Printer on fire", "customerId": "C-7"}'
 
 say "No byte of the repository changed. Look around: cd $demo && ../../.venv/bin/wfsync --help"
