@@ -54,7 +54,7 @@ def worker(app: App, directory: Path | None, concurrency: int, drain: float) -> 
             )
             threading.Event().wait()
         except (KeyboardInterrupt, Terminated):
-            app.info("stopping: steps under way come to their end")
+            app.info("stopping: steps under way come to their end; a second signal does not wait")
         finally:
             drained = one.stop(drain)
     app.result("Stopped." if drained else "Stopped; steps that were under way are taken over by others.")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from wfsync.store.runtime.place import Place
     from wfsync.store.session import Connection
 
-__all__ = ["Planned", "fire_due", "planned"]
+__all__ = ["Clock", "Planned", "planned"]
 
 _PAYLOAD: Final[dict[str, object]] = {}
 """What a run that the clock starts is given: triggers of time have no mapping."""
@@ -62,21 +62,37 @@ def _planned(schedule: Schedule, now: datetime) -> Planned:
         return Planned(schedule, None, str(error))
 
 
-def fire_due(pool: Pool, registry: Registry) -> list[str]:
-    """Start what is due, once for all workers; the runs. Raises `DatabaseError`."""
-    place = pool.place
-    started = []
-    with pool.session() as conn:
-        found = catalogue.schedules(conn, place)
-        if not found:
-            return []
-        now = rows.database_time(conn)
-        for schedule in _to_look_at(found, now):
+class Clock:
+    """Looks at the schedules of one place again and again, and reads workflows only when one was written or is due."""
+
+    def __init__(self, pool: Pool, registry: Registry) -> None:
+        self._pool = pool
+        self._registry = registry
+        self._seen: object = None
+        self._next: datetime | None = None
+
+    def fire_due(self) -> list[str]:
+        """Start what is due, once for all workers; the runs. Raises `DatabaseError`."""
+        with self._pool.session() as conn:
+            seen, now = rows.fingerprint(conn, self._pool.place), rows.database_time(conn)
+            if seen == self._seen and (self._next is None or now < self._next):
+                return []
+            started = self._look(conn, now)
+            # What another worker has at hand right now is looked at again in a moment.
+            upcoming = [at for one in catalogue.schedules(conn, self._pool.place) if (at := one.next_at) is not None]
+            self._next = min(upcoming, default=None)
+            self._seen = seen
+        return started
+
+    def _look(self, conn: Connection, now: datetime) -> list[str]:
+        started = []
+        for schedule in _to_look_at(catalogue.schedules(conn, self._pool.place), now):
             with conn.transaction():
-                run = _fire(conn, place, schedule, registry)
+                run = _fire(conn, self._pool.place, schedule, self._registry)
             if run is not None:
                 started.append(run)
-    return started
+        rows.forget_gone(conn, self._pool.place)
+        return started
 
 
 def _to_look_at(found: Sequence[Schedule], now: datetime) -> list[Schedule]:

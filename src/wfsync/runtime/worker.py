@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -72,6 +73,7 @@ class Worker:
         sessions raises).
         """
         require_installed()
+        gc.enable()  # a command of a short life does without; a worker lives long
         self.id = str(uuid.uuid4())  # of this start: a second process with it would take the same turns
         pool = Pool(self.place, self.concurrency + 2)
         self._services = services = Services(pool, self.registry, self.id)

@@ -14,7 +14,7 @@ from wfsync.errors import Refused
 from wfsync.expressions import EvaluationAborted
 from wfsync.runtime.registry import Action, ActionFailed
 from wfsync.runtime.runs import cancel
-from wfsync.runtime.schedules import fire_due, planned
+from wfsync.runtime.schedules import Clock, planned
 from wfsync.store.runtime.place import Place
 from wfsync.store.runtime.pool import Pool
 from wfsync.store.runtime.queue import forget_finished, strangers
@@ -140,20 +140,36 @@ class TestSchedules:
         one = instance()
         one.define("w", [assign("a", x=1)], trigger=EVERY_HOUR)
         self.known_for(one, 5)
-        (started,) = fire_due(one.pool, one.registry)
+        (started,) = Clock(one.pool, one.registry).fire_due()
         row = one.the(started)
         latest = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
         assert row["trigger_type"] == "schedule"
         assert row["scheduled_at"] in {latest, latest + timedelta(hours=1)}
-        assert fire_due(one.pool, one.registry) == []
+        assert Clock(one.pool, one.registry).fire_due() == []
         with one.pool.session() as conn:
             (one_planned,) = planned(conn, one.place)
         assert one_planned.next_at == row["scheduled_at"] + timedelta(hours=1)
 
+    def test_a_clock_that_has_looked_reads_again_when_something_was_written(self, instance: Make) -> None:
+        one = instance()
+        clock = Clock(one.pool, one.registry)
+        assert clock.fire_due() == []
+        one.define("w", [], trigger=EVERY_HOUR)
+        self.known_for(one, 3)
+        assert len(clock.fire_due()) == 1
+        assert clock.fire_due() == []
+        past = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
+        one.execute(
+            "UPDATE workflow_definitions SET trigger = jsonb_build_object('type', 'schedule', 'runAt', %(p)s::text),"
+            " updated_at = now() - interval '1 h'",
+            p=past,
+        )
+        assert len(clock.fire_due()) == 1, "an apply takes effect without a restart"
+
     def test_a_new_schedule_makes_nothing_up(self, instance: Make) -> None:
         one = instance()
         one.define("w", [], trigger={"type": "recurring", "cron": "0 0 1 1 *", "timezone": "UTC"})
-        assert fire_due(one.pool, one.registry) == []
+        assert Clock(one.pool, one.registry).fire_due() == []
 
     def test_a_time_fires_once_however_many_workers_look(self, instance: Make) -> None:
         one = instance()
@@ -165,8 +181,9 @@ class TestSchedules:
         def look() -> None:
             pool = Pool(Place(one.place.target, one.place.schema, one.place.tenant))
             gate.wait(20)
+            clock = Clock(pool, one.registry)
             for _ in range(3):
-                started.extend(fire_due(pool, one.registry))
+                started.extend(clock.fire_due())
             pool.close()
 
         threads = [threading.Thread(target=look) for _ in range(4)]
@@ -182,23 +199,23 @@ class TestSchedules:
         past = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
         one.define("w", [], trigger={"type": "schedule", "runAt": past})
         self.known_for(one, 1)
-        assert len(fire_due(one.pool, one.registry)) == 1
-        assert fire_due(one.pool, one.registry) == []
+        assert len(Clock(one.pool, one.registry).fire_due()) == 1
+        assert Clock(one.pool, one.registry).fire_due() == []
         later = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
         one.execute(
             "UPDATE workflow_definitions SET trigger = jsonb_build_object('type', 'schedule', 'runAt', %(l)s::text)",
             l=later,
         )
-        assert len(fire_due(one.pool, one.registry)) == 1
-        assert fire_due(one.pool, one.registry) == []
+        assert len(Clock(one.pool, one.registry).fire_due()) == 1
+        assert Clock(one.pool, one.registry).fire_due() == []
 
     def test_what_comes_while_paused_is_skipped_and_said(self, instance: Make) -> None:
         one = instance()
         one.define("w", [], trigger=EVERY_HOUR, is_paused=True)
         self.known_for(one, 3)
-        assert fire_due(one.pool, one.registry) == []
+        assert Clock(one.pool, one.registry).fire_due() == []
         one.execute("UPDATE workflow_definitions SET is_paused = false")
-        assert fire_due(one.pool, one.registry) == []
+        assert Clock(one.pool, one.registry).fire_due() == []
         with one.pool.session() as conn:
             (found,) = planned(conn, one.place)
         assert found.problem is not None
@@ -209,7 +226,7 @@ class TestSchedules:
         one.define("a-wrong", [], trigger={"type": "recurring", "cron": "nonsense", "timezone": "UTC"})
         one.define("b-right", [], trigger=EVERY_HOUR)
         self.known_for(one, 3)
-        assert len(fire_due(one.pool, one.registry)) == 1
+        assert len(Clock(one.pool, one.registry).fire_due()) == 1
         with one.pool.session() as conn:
             found = {p.schedule.label: p for p in planned(conn, one.place)}
         assert found["a-wrong"].problem

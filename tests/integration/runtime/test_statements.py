@@ -16,7 +16,7 @@ from running import Instance, assign, call, expr, sleep, wait_for
 from wfsync.runtime.events import send
 from wfsync.runtime.registry import Action, ActionFailed
 from wfsync.runtime.runs import cancel, replay, retry
-from wfsync.runtime.schedules import fire_due, planned
+from wfsync.runtime.schedules import Clock, planned
 from wfsync.runtime.tasks import complete
 from wfsync.store.runtime import pool as pools
 from wfsync.store.runtime import queue, reading, starting, sweeping, tasks, watching, workers
@@ -74,7 +74,7 @@ def everything(one: Instance) -> None:
     replay(one.pool, failed)
     cancel(one.pool, one.start("w", {"bad": False}), "")
     one.work()
-    fire_due(one.pool, one.registry)
+    Clock(one.pool, one.registry).fire_due()
     worker = "11111111-0000-4000-8000-000000000001"
     with one.pool.session() as conn:
         workers.enter(conn, one.place, worker, "h", 1, 1)
@@ -137,7 +137,7 @@ def test_nothing_that_is_done_for_one_tenant_touches_another(instance: Callable[
     pool = Pool(other)
     sent = send(pool, one.registry, "go", {}, "k")
     assert (sent.resumed, sent.started) == ([], [])
-    assert fire_due(pool, one.registry) == []
+    assert Clock(pool, one.registry).fire_due() == []
     with pool.session() as conn:
         assert workers.bury(conn, other) == 0
         assert sweeping.revive(conn, other, 0) == 0

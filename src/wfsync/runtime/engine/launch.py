@@ -11,10 +11,10 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 from wfsync.errors import DatabaseError, RuntimeNotInstalled
+from wfsync.runtime.engine.threads import Threads
 from wfsync.store.runtime.place import ENGINE_SCHEMA, Place
 from wfsync.store.runtime.queue import APP_VERSION, APPLICATION, TURN
 
@@ -48,7 +48,7 @@ class Engine:
         self._worker_id = worker_id
         self._concurrency = concurrency
         self._take = take
-        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="wfsync-turn")
+        self._threads = Threads(concurrency, "wfsync-turn")
         self._under_way = 0
         self._idle = threading.Condition()
 
@@ -115,7 +115,7 @@ class Engine:
             event.set()
         drained = self.wait_idle(drain_seconds)
         DBOS.destroy(workflow_completion_timeout_sec=0)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.drop()
         return drained
 
 

@@ -6,18 +6,18 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
 from wfsync.runtime.definition import Definition, compile_definition
+from wfsync.runtime.engine.threads import Threads
 from wfsync.runtime.registry import Registry
 from wfsync.runtime.secrets import resolve
 from wfsync.store.runtime.place import Place
 from wfsync.store.runtime.pool import Pool
 from wfsync.store.runtime.turns import definition_of
 
-__all__ = ["Definitions", "Services", "SideBySide"]
+__all__ = ["Definitions", "Services"]
 
 _MOST_DEFINITIONS: Final = 500
 _MOST_CALLS: Final = 16
@@ -47,21 +47,6 @@ class Definitions:
         return compiled
 
 
-class SideBySide:
-    """Threads for calls that one turn makes side by side; made when they are first needed."""
-
-    def __init__(self) -> None:
-        self._threads: ThreadPoolExecutor | None = None
-        self._lock = threading.Lock()
-
-    def get(self) -> ThreadPoolExecutor:
-        """The threads."""
-        with self._lock:
-            if self._threads is None:
-                self._threads = ThreadPoolExecutor(_MOST_CALLS, thread_name_prefix="wfsync-call")
-            return self._threads
-
-
 @dataclass(frozen=True, slots=True)
 class Services:
     """Shared by all turns of one process."""
@@ -74,7 +59,8 @@ class Services:
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set: a turn ends at its next step, and asks for another one."""
     definitions: Definitions = field(default_factory=Definitions)
-    side_by_side: SideBySide = field(default_factory=SideBySide)
+    side_by_side: Threads = field(default_factory=lambda: Threads(_MOST_CALLS, "wfsync-call"))
+    """For calls that one turn makes side by side."""
 
     @property
     def place(self) -> Place:

@@ -11,7 +11,7 @@ from typing import Final
 from wfsync.errors import WfsyncError
 from wfsync.runtime.engine.launch import Engine
 from wfsync.runtime.engine.services import Services
-from wfsync.runtime.schedules import fire_due
+from wfsync.runtime.schedules import Clock
 from wfsync.store.runtime.queue import forget_finished, strangers
 from wfsync.store.runtime.starting import admit_all
 from wfsync.store.runtime.sweeping import revive
@@ -34,6 +34,7 @@ class Sweeper:
         self._engine = engine
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="wfsync-sweeper", daemon=True)
+        self._clock = Clock(services.pool, services.registry)
         self._forgotten_at = 0.0
 
     def start(self) -> None:
@@ -66,7 +67,7 @@ class Sweeper:
         last = 0.0
         while not self._stop.wait(min(1.0, PAUSE * random.uniform(0.4, 0.6))):  # noqa: S311 - spreads workers
             try:
-                fire_due(self._services.pool, self._services.registry)
+                self._clock.fire_due()
                 if time.monotonic() - last >= PAUSE:
                     last = time.monotonic()
                     self.sweep()

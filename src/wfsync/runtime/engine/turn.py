@@ -234,7 +234,7 @@ class _Turn:
             self._take(machine, make(ready[0]))
         else:
             for call in ready:
-                self._flying[self._services.side_by_side.get().submit(make, call)] = call
+                self._flying[self._services.side_by_side.submit(make, call)] = call
         if self._journal.is_due and not machine.done:
             self._record()
 
