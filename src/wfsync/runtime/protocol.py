@@ -188,8 +188,8 @@ class CallAction:
     """Call an action. ``input`` still has ``{"$secret": NAME}`` in it: secrets are resolved at the moment of the call.
 
     ``key`` is the idempotency key that the step's expression gave; None leaves it to the action, and after that to run,
-    step path and iteration (runtime.md "Idempotency"). ``secrets`` are the places in ``input`` that are references: those
-    that the definition itself has there, never what an expression brought in from data.
+    step path and iteration (runtime.md "Idempotency"). ``secrets`` are the places in ``input`` that are references:
+    those that the definition itself has there, never what an expression brought in from data.
     """
 
     pos: Pos

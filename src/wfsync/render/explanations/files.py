@@ -140,8 +140,8 @@ FILES: Final = Chapter(
         Explanation(
             "INVALID_REGISTRY",
             1,
-            "The registry file is wrong. It cannot be read, breaks its schema, lists something twice, holds a JSON Schema"
-            " that is none, or a stub whose output its action would not give.",
+            "The registry file is wrong. It cannot be read, breaks its schema, lists something twice, holds a JSON"
+            " Schema that is none, or a stub whose output its action would not give.",
             "Correct the places that are named; `wfsync schema registry` prints the schema.",
         ),
         Explanation(

@@ -51,9 +51,9 @@ PUBLISHING: Final = Chapter(
         Explanation(
             "MISSING_REQUIRED_MAPPING",
             1,
-            "`inputMapping` lacks something that the action's input schema requires. The same holds for a called workflow"
-            " and its payload schema. Literal objects are looked into; what an expression gives is checked when the step"
-            " runs.",
+            "`inputMapping` lacks something that the action's input schema requires. The same holds for a called"
+            " workflow and its payload schema. Literal objects are looked into; what an expression gives is checked"
+            " when the step runs.",
             "Add the member to `inputMapping`.",
         ),
         Explanation(
@@ -67,8 +67,8 @@ PUBLISHING: Final = Chapter(
         Explanation(
             "UNKNOWN_PAYLOAD_SCHEMA_REF",
             1,
-            "The workflow, its pin or its trigger names a payload schema that nobody has. Where no payload schema at all"
-            " is registered, this is not checked.",
+            "The workflow, its pin or its trigger names a payload schema that nobody has. Where no payload schema at"
+            " all is registered, this is not checked.",
             "Correct the reference, or add the schema to registry.yaml.",
         ),
         Explanation(

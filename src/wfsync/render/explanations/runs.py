@@ -13,9 +13,9 @@ RUNS: Final = Chapter(
         Explanation(
             "RUNTIME_UNAVAILABLE",
             1,
-            "Workflows cannot be executed in this database. Its tables are not wfsync's own (their instance executes"
-            " its workflows itself), or they are missing, or the engine's tables in the schema `wfsync_engine` cannot be"
-            " made or used.",
+            "Workflows cannot be executed in this database. Its tables are not wfsync's own (their instance"
+            " executes its workflows itself), or they are missing, or the engine's tables in the schema `wfsync_engine`"
+            " cannot be made or used.",
             "Use the embedded database, or an empty one with `wfsync db upgrade`. Where the role may not create a"
             " schema, let one that may run `wfsync db upgrade` once.",
         ),
@@ -112,8 +112,8 @@ RUNS: Final = Chapter(
         Explanation(
             "WORKER_LOST",
             1,
-            "A worker ended itself at once. It had not said for 15 seconds that it lives, because its process was paused"
-            " or its machine too busy, and was declared dead; or it lost the database.",
+            "A worker ended itself at once. It had not said for 15 seconds that it lives, because its process was"
+            " paused or its machine too busy, and was declared dead; or it lost the database.",
             "Start it again. Others have taken over what it did; nothing was lost, and nothing recorded twice.",
         ),
     ),
