@@ -78,7 +78,7 @@ def compile_schema(schema: Schema, *, masked: bool = False) -> JsonSchema:
     try:
         chosen: Any = (
             jsonschema_rs.validator_for
-            if isinstance(schema, dict) and "$schema" in schema
+            if isinstance(schema, dict) and isinstance(schema.get("$schema"), str)
             else jsonschema_rs.Draft7Validator
         )
         return JsonSchema(

@@ -85,7 +85,8 @@ def explain_schema(tree: Json) -> Iterator[SchemaFault]:
     from jsonschema import Draft7Validator
     from jsonschema.validators import validator_for
 
-    kind: Any = validator_for(tree, default=Draft7Validator)
+    names_one = not isinstance(tree, dict) or isinstance(tree.get("$schema", ""), str)
+    kind: Any = validator_for(tree, default=Draft7Validator) if names_one else Draft7Validator
     errors = islice(kind(kind.META_SCHEMA).iter_errors(tree), MAX_FAULTS)
     ordered = sorted(errors, key=lambda e: [str(p) for p in e.absolute_path])
     yield from islice(chain.from_iterable(map(_faults, ordered)), MAX_FAULTS)

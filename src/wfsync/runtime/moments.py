@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-__all__ = ["LATEST", "delayed", "moment_from", "moment_text"]
+__all__ = ["LATEST", "delayed", "later", "moment_from", "moment_text"]
 
 LATEST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 """No wait is longer."""
@@ -37,6 +37,14 @@ def moment_from(text: str) -> datetime:
         return datetime.fromisoformat(parts).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{text[:60]!r} is no date-time: {error}") from None
+
+
+def later(at: datetime, span: timedelta) -> datetime:
+    """``at`` and ``span`` later, at most `LATEST`."""
+    try:
+        return min(at + span, LATEST)
+    except OverflowError:
+        return LATEST
 
 
 def delayed(at: datetime, milliseconds: float) -> datetime:

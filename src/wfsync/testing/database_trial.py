@@ -25,6 +25,7 @@ from wfsync.runtime.history import event_from_json
 from wfsync.runtime.in_process.context import Context
 from wfsync.runtime.in_process.driver import Called, Driver, Opened, Running
 from wfsync.runtime.in_process.world import CannotGoOn, ChildEnd, Program, RunInfo
+from wfsync.runtime.moments import later
 from wfsync.runtime.protocol import OpenTask, StartChild, WaitEvent
 from wfsync.runtime.registry import ActionFailed, Registry
 from wfsync.testing.folding import folded
@@ -90,11 +91,11 @@ class Trial:
         self._set_secrets()
         run_id = self._start(payload)
         for event in self.case.events:
-            due = event.at if event.after is None else self.case.now + event.after
+            due = event.at if event.after is None else later(self.case.now, event.after)
             if due is not None:
                 self._at(due, partial(self._send, event.name, event.correlation_key, event.payload))
         if self.case.cancel_after is not None:
-            self._at(self.case.now + self.case.cancel_after, lambda: self._cancel(run_id))
+            self._at(later(self.case.now, self.case.cancel_after), lambda: self._cancel(run_id))
         self._advance(run_id)
         return self._outcome(run_id)
 
@@ -140,7 +141,7 @@ class Trial:
             time.sleep(_PAUSE)
         if self._slept:
             with self._lock:
-                self.now, self._slept = self.now + self._slept, timedelta()
+                self.now, self._slept = later(self.now, self._slept), timedelta()
             trial.move_clock(self.conn, self.now)
 
     def _start(self, payload: Json) -> str:
@@ -244,7 +245,7 @@ class Trial:
             answer = self.world.task(info, command)
             self.tasks.append(Opened(info, command, self.now))
             if answer is not None:
-                self._at(self.now + answer.after, partial(self._complete, task, answer.answer))
+                self._at(later(self.now, answer.after), partial(self._complete, task, answer.answer))
         return new
 
     def _complete(self, task: Task, answer: Json) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from wfsync.bundle.model import Json, JsonObject
 from wfsync.bundle.source_map import Path, SourceMap
@@ -25,6 +25,9 @@ from wfsync.testing.times import duration, moment
 __all__ = ["case_of"]
 
 Made = TypeVar("Made")
+
+_MOST_DIGITS: Final = 10
+"""Of a version: no action has more, and Python reads no number of many thousands."""
 
 
 def case_of(tree: JsonObject, whole: JsonObject, *, source: SourceMap, path: Path) -> Case:
@@ -135,7 +138,8 @@ def _call(tree: Json) -> JsonObject:
     if isinstance(tree, dict):
         return tree
     action, separator, version = tree.rpartition("@")
-    return {"action": action, "version": int(version)} if separator and version.isdecimal() else {"action": tree}
+    is_version = separator and version.isdecimal() and len(version) <= _MOST_DIGITS
+    return {"action": action, "version": int(version)} if is_version else {"action": tree}
 
 
 def _elapsed(tree: Json) -> tuple[timedelta | None, timedelta | None] | None:

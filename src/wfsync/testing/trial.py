@@ -13,6 +13,7 @@ from wfsync.bundle.model import Json, JsonObject
 from wfsync.expressions import EvaluationAborted
 from wfsync.runtime.in_process.driver import Called, Driver, Opened, Running, StartedChild
 from wfsync.runtime.in_process.world import CannotGoOn
+from wfsync.runtime.moments import later
 from wfsync.runtime.protocol import Pos, RunStatus
 from wfsync.runtime.registry import Registry
 from wfsync.testing.coverage import seen_in
@@ -75,11 +76,11 @@ def _schedule(driver: Driver, run: Running, case: Case) -> None:
         driver.send_event(event.name, event.correlation_key, event.payload)
 
     for event in case.events:
-        due = event.at if event.after is None else case.now + event.after
+        due = event.at if event.after is None else later(case.now, event.after)
         if due is not None:
             driver.at(due, partial(send, event))
     if case.cancel_after is not None:
-        driver.at(case.now + case.cancel_after, lambda: driver.cancel(run, "the test asks for it"))
+        driver.at(later(case.now, case.cancel_after), lambda: driver.cancel(run, "the test asks for it"))
 
 
 def outcome_of(

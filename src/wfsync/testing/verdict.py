@@ -181,7 +181,7 @@ def _is_at(outcome: Outcome, expected: datetime) -> bool:
     if not outcome.finished_at:
         return False
     exact = expected.replace(microsecond=expected.microsecond // 1000 * 1000)
-    return exact <= moment(outcome.finished_at) <= exact + outcome.slack
+    return timedelta() <= moment(outcome.finished_at) - exact <= outcome.slack
 
 
 def _span_text(least: timedelta | None, most: timedelta | None) -> str:

@@ -51,6 +51,7 @@ def at(problem: Problem) -> tuple[int | None, int | None, str | None]:
         ("{allOf: [{$ref: 'https://example.com/s'}]}", "/allOf/0/$ref", "another document"),
         ("{$ref: '#/definitions/gone'}", "", "does not exist"),
         ("{required: [a, a]}", "/required", "lists something twice"),
+        ("{$schema: 5}", "/$schema", "must be text"),
     ],
 )
 def test_what_is_no_schema_is_placed_inside(member: str, schema: str, inside: str, words: str) -> None:

@@ -69,6 +69,7 @@ def test_what_holds(tmp_path: Path, expect: str) -> None:
         ("{calls: [shop.order, mail.send]}", ["calls[0]"]),
         ("{calls: [{input: {n: 1}}]}", ["calls[0].input.n"]),
         ("{callsInclude: [mail.send, mail.send]}", ["callsInclude[1]"]),
+        (f"{{callsInclude: [mail.send@{'9' * 5000}]}}", ["callsInclude[0]"]),
         ("{notCalled: [shop.order, tell]}", ["notCalled[1]"]),
         ("{elapsed: 1s}", ["elapsed"]),
         ("{elapsed: {min: 1s}}", ["elapsed"]),
@@ -300,3 +301,9 @@ def test_elapsed_time_is_compared_in_milliseconds() -> None:
     case = Case(file="f", path=(), line=1, name="n", workflow="w", expect=Expectation(elapsed=(second, second)))
     assert differences(case, Outcome("SUCCEEDED", elapsed=timedelta(seconds=1, microseconds=999))) == ()
     assert differences(case, Outcome("SUCCEEDED", elapsed=timedelta(seconds=1, microseconds=1000))) != ()
+
+
+def test_the_calendar_has_an_end(tmp_path: Path) -> None:
+    later = "now: 9999-12-31T23:59:59Z\npayload: {n: 20}\nevents: [{name: E, after: 999999d}]\ncancelAfter: 999999d\n"
+    stubs = "stubs: {tell: {output: {id: m}, delay: 999999d}}\n"
+    assert tried(tmp_path, STEPS, later + stubs + "expect: {vars: {n: 20}}").result == "passed"

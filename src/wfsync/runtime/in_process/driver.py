@@ -19,6 +19,7 @@ from wfsync.bundle.model import Json, JsonObject
 from wfsync.runtime.filters import matches
 from wfsync.runtime.in_process.world import CannotGoOn, ChildEnd, Program, RunInfo, World
 from wfsync.runtime.interpreter import Machine, begin
+from wfsync.runtime.moments import later
 from wfsync.runtime.protocol import (
     Answered,
     Arrived,
@@ -269,7 +270,7 @@ class Driver:
             for call_again in waiting:
                 call_again()
 
-        self.at(self.now + reply.after, answer)
+        self.at(later(self.now, reply.after), answer)
 
     def _open(self, run: Running, command: OpenTask) -> None:
         answer = self.world.task(run.info, command)
@@ -277,7 +278,8 @@ class Driver:
         if answer is None:
             self.unanswered[run.info.id, command.pos] = (run, command)
         else:
-            self.at(self.now + answer.after, lambda: self._send(run, Answered(self.now, command.pos, answer.answer)))
+            due = later(self.now, answer.after)
+            self.at(due, lambda: self._send(run, Answered(self.now, command.pos, answer.answer)))
 
     def _start_child(self, run: Running, command: StartChild) -> None:
         pos = command.pos
@@ -288,7 +290,7 @@ class Driver:
                 self.at(self.now, lambda: self._send(run, Failed(self.now, pos, found)))
             case ChildEnd():
                 self.at(
-                    self.now + found.after,
+                    later(self.now, found.after),
                     lambda: self._send(run, ChildEnded(self.now, pos, found.status, found.output, found.failure)),
                 )
             case Program():
