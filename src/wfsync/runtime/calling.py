@@ -146,14 +146,15 @@ def failure_of(error: BaseException, redactor: Redactor) -> Failure:
                 details = None
             failure = Failure(error.category, error.message, error.code, details, error.retryable)
         case TimeoutError():
-            failure = Failure("TimeoutError", _text(error))
+            failure = Failure("TimeoutError", _text(error, redactor))
         case _:
-            failure = Failure("ActionError", _text(error), "UNEXPECTED_EXCEPTION")
+            failure = Failure("ActionError", _text(error, redactor), "UNEXPECTED_EXCEPTION")
     return redactor.failure(failure)
 
 
-def _text(error: BaseException) -> str:
-    text = str(error).replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+def _text(error: BaseException, redactor: Redactor) -> str:
+    # Masked before it is cut: half a secret would not be found any more.
+    text = redactor.text(str(error)).replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
     name = type(error).__name__
     return f"{name}: {text[:_SHOWN]}" if text else name
 

@@ -1,14 +1,19 @@
 """Nothing secret is written or shown (spec: runtime.md "Semantics", secrets; "Envelope", ``meta.redactions``).
 
-A `Redactor` masks the values of secrets that were resolved for a call in everything that comes back from it.
+A `Redactor` masks the values of secrets that were resolved for a call in everything that comes back from it, as they
+are and as JSON, URLs, HTML, base64 and exceptions spell them.
 `mask_redactions` masks, in what is shown of a step, the values that stand at the paths which ``meta.redactions`` names.
 """
 
 from __future__ import annotations
 
+import base64
+import html
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar
+from urllib.parse import quote, quote_plus
 
 from wfsync.bundle.model import Json, JsonObject
 from wfsync.runtime.assignment import InvalidPath, Path, parse_path
@@ -38,6 +43,9 @@ class Redactor:
             for path in paths:
                 for leaf in _leaves_at(envelope, path):
                     texts.add(leaf) if isinstance(leaf, str) else numbers.add(leaf)
+        for value in secrets.values():
+            if len(value) >= _SHORT:
+                texts.update(_spellings(value))
         self._whole = frozenset(text for text in texts if text)
         # The longest first: a secret that begins like another must not leave its rest behind.
         long = sorted((text for text in self._whole if len(text) >= _SHORT), key=len, reverse=True)
@@ -85,6 +93,22 @@ class Redactor:
             self.value(failure.details),
             failure.retryable,
         )
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """``secret`` as services write it in what they answer: inside JSON, a URL, a form, HTML, base64, an exception."""
+    for ascii_only in (True, False):
+        yield json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
+    data = secret.encode("utf-8", "surrogatepass")
+    for safe in ("/", "", "/:?#[]@!$&'()*+,;="):
+        yield quote(data, safe=safe)
+    yield quote_plus(data)
+    for encoded in (base64.b64encode(data), base64.urlsafe_b64encode(data)):
+        yield encoded.decode()
+        yield encoded.decode().rstrip("=")
+    yield repr(secret)[1:-1]
+    yield html.escape(secret)
+    yield html.escape(secret, quote=False)
 
 
 def mask_redactions(envelope: JsonObject, values: Many) -> Many:

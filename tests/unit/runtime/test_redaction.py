@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import json
+from collections.abc import Callable
+from urllib.parse import quote, urlencode
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from machines import begun, call, expr
+from wfsync.runtime.calling import failure_of
 from wfsync.runtime.protocol import Failure, Pos
 from wfsync.runtime.redaction import MASK, Redactor, redacted_envelope
 
@@ -95,3 +103,31 @@ def test_a_redacted_path_may_lead_through_lists_and_to_whole_objects() -> None:
     shown = redacted_envelope(envelope)
     assert shown["payload"] == {"people": [{"name": "Ann", "card": MASK}, {"name": MASK}]}
     assert shown["vars"] == {"copy": [MASK, MASK, "Bobby"]}
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        lambda secret: json.dumps({"k": secret}),
+        lambda secret: json.dumps({"k": secret}, ensure_ascii=False),
+        lambda secret: "https://example.com/?k=" + quote(secret),
+        lambda secret: "https://example.com/?k=" + quote(secret, safe=""),
+        lambda secret: urlencode({"k": secret}),
+        lambda secret: base64.b64encode(secret.encode()).decode(),
+        lambda secret: base64.urlsafe_b64encode(secret.encode()).decode(),
+        repr,
+        html.escape,
+    ],
+)
+@pytest.mark.parametrize(
+    "secret", ['q"uo\\te/+ &é', "-----BEGIN KEY-----\nc2VjcmV0\n-----END KEY-----\n", "~~~~????>>>>"]
+)
+def test_a_secret_is_masked_as_services_spell_it(secret: str, spelled: Callable[[str], str]) -> None:
+    around, _, rest = spelled("MARK").partition("MARK")
+    masked = Redactor({"A": secret}).text(f"<{spelled(secret)}>")
+    assert masked.replace("'", '"') in {f"<{around}{MASK}{rest}>".replace("'", '"'), f"<{MASK}>"}
+
+
+def test_what_is_cut_short_is_masked_before() -> None:
+    error = ValueError("x" * 1970 + "t0ps3cret-and-long")
+    assert "t0ps" not in failure_of(error, Redactor({"A": "t0ps3cret-and-long"})).message
