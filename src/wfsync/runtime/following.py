@@ -34,6 +34,8 @@ def follow(pool: Pool, run_id: str, *, to_the_end: bool, stopped: Callable[[], b
                 not to_the_end
                 and run.status in {"WAITING", "QUEUED"}
                 and not goes_on_by_itself(conn, pool.place, run.root_run_id or run.id, _SOON)
+                # Nothing is going to happen: because nothing does, or because it just has?
+                and the_run(conn, pool.place, run_id).status == run.status
             )
         for step in found:
             place = (step.path, step.iteration, step.attempt)
