@@ -19,7 +19,7 @@ export PYTHON
 bin := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-runtime demo test lint fmt soak soak-model soak-runtime bench docs lock clean
+.PHONY: help install install-runtime demo test lint fmt soak soak-model soak-runtime bench bench-runtime docs lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ soak-runtime: install  ## kill -9, pauses and cut connections of workers (FAULTS
 
 bench: install  ## speed and memory beside the floor measured in the same run (BENCH="--help" for options)
 	@$(bin)/python tests/bench $(BENCH)
+
+bench-runtime: install  ## runs a second, memory beside waiting runs, event to resumed (BENCH="--help" for options)
+	@$(bin)/python tests/bench/runtime.py $(BENCH)
 
 docs: install  ## write docs/commands, docs/errors.md and docs/actions.md from what the program itself says
 	@$(bin)/python tools/command_pages.py
