@@ -6,13 +6,10 @@ Both are told apart from an apply in the ledger by their command, and are never 
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from wfsync import __version__
 from wfsync.apply.execute import ApplyOptions
-from wfsync.apply.record import Recording
 from wfsync.errors import Conflict, DatabaseError, Problem
 from wfsync.plan.managed import Managed
 from wfsync.plan.model import SourceRef, TargetRef
@@ -21,7 +18,6 @@ from wfsync.store.connection import Connection, advisory_lock, write_transaction
 from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.ledger.applies import begin_record, finish_record, thin_out
 from wfsync.store.ledger.schema import ensure
-from wfsync.store.ledger.values import AppliedRow
 
 __all__ = ["Intent", "manage"]
 
@@ -48,8 +44,9 @@ def manage(
     started = time.monotonic()
     assert options.recording is not None  # noqa: S101 - both commands record
     _require_ledger(conn, options.lock_timeout)
-    row = _row(options.recording, intent)
     keys = [item.key for item in intent.wanted]
+    recording = replace(options.recording, options={**options.recording.options, "keys": keys})
+    row = recording.row(intent.source, intent.target)
     with write_transaction(conn, options.lock_timeout, options.on_commit):
         advisory_lock(conn, layout, tenant)
         _require_unmoved(read_managed_keys(conn, tenant, keys), intent)
@@ -78,24 +75,3 @@ def _require_unmoved(now: Mapping[str, Managed], intent: Intent) -> None:
             hint="nothing was written; look at `wfsync status`, and run the command again",
             problems=[Problem(code="STALE_PLAN", message="is managed in another way meanwhile", key=k) for k in moved],
         )
-
-
-def _row(recording: Recording, intent: Intent) -> AppliedRow:
-    return AppliedRow(
-        id=str(uuid.uuid4()),
-        command=recording.command,
-        outcome="applied",
-        actor=recording.actor.name,
-        actor_origin=recording.actor.origin,
-        run_url=recording.actor.run_url,
-        source=recording.source,
-        branch=intent.source.branch,
-        commit=intent.source.commit,
-        dirty=intent.source.dirty,
-        target=intent.target.display,
-        plan_digest="",
-        options={**recording.options, "keys": [item.key for item in intent.wanted]},
-        counts={"create": 0, "overwrite": 0, "delete": 0, "relink": 0, "unchanged": 0},
-        wfsync=__version__,
-        seconds=0.0,
-    )

@@ -7,14 +7,11 @@ stands under the locks; when it raises, nothing was written.
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from wfsync import __version__
 from wfsync.apply.execute import ApplyOptions
-from wfsync.apply.record import Recording
 from wfsync.bundle.canonical import compact_bytes
 from wfsync.bundle.model import Json, Workflow
 from wfsync.errors import Conflict, InputError, Problem
@@ -122,7 +119,9 @@ def publish(
     if options.recording is not None:
         access, _ = ensure(conn, options.lock_timeout)
         unavailable = access.unavailable()
-        entry = _entry(options.recording, asked) if unavailable is None else None
+        entry = (
+            options.recording.row(asked.source, asked.target, counts={"overwrite": 1}) if unavailable is None else None
+        )
     notes = () if unavailable is None else (unavailable,)
     with write_transaction(conn, options.lock_timeout, options.on_commit):
         advisory_lock(conn, layout, tenant)
@@ -181,24 +180,3 @@ def _change(row: StoredWorkflow, stored: Stored, after: Workflow) -> ChangeRow:
     then_digest, now_digest = (reduce_row(one, stored.keys_by_id)[0].digest for one in (row, now))
     versions = tuple(version.version for version in after.versions)
     return ChangeRow(0, after.key, "overwrite", then_digest, now_digest, row.workflow_id, row.workflow_id, versions)
-
-
-def _entry(recording: Recording, asked: Asked) -> AppliedRow:
-    return AppliedRow(
-        id=str(uuid.uuid4()),
-        command=recording.command,
-        outcome="applied",
-        actor=recording.actor.name,
-        actor_origin=recording.actor.origin,
-        run_url=recording.actor.run_url,
-        source=recording.source,
-        branch=asked.source.branch,
-        commit=asked.source.commit,
-        dirty=asked.source.dirty,
-        target=asked.target.display,
-        plan_digest="",
-        options=recording.options,
-        counts={"create": 0, "overwrite": 1, "delete": 0, "relink": 0, "unchanged": 0},
-        wfsync=__version__,
-        seconds=0.0,
-    )

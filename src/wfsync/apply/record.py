@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 from wfsync import __version__
@@ -18,7 +19,7 @@ from wfsync.bundle.field_policies import Policies
 from wfsync.errors import CommitUnknown, WfsyncError
 from wfsync.plan.change import Change
 from wfsync.plan.managed import Hold, Managed, ManagedState
-from wfsync.plan.model import Plan
+from wfsync.plan.model import Plan, SourceRef, TargetRef
 from wfsync.plan.ownership import Owner
 from wfsync.plan.state import LiveState
 from wfsync.state.desired import DesiredState
@@ -54,6 +55,30 @@ class Recording:
     """For a rollback: keys that were there before the apply that it undoes."""
     policy_of: Callable[[str], str] | None = None
     """For a rollback: key → fingerprint, as in `Managed.policy`; None: as the plan's policies say."""
+
+    def row(
+        self, source: SourceRef, target: TargetRef, *, counts: Mapping[str, int] = MappingProxyType({})
+    ) -> AppliedRow:
+        """The ledger's row for a change by this invocation, that was applied; ``counts`` has those that are not 0."""
+        actor = self.actor
+        return AppliedRow(
+            id=str(uuid.uuid4()),
+            command=self.command,
+            outcome="applied",
+            actor=actor.name,
+            actor_origin=actor.origin,
+            run_url=actor.run_url,
+            source=self.source,
+            branch=source.branch,
+            commit=source.commit,
+            dirty=source.dirty,
+            target=target.display,
+            plan_digest="",
+            options=self.options,
+            counts={"create": 0, "overwrite": 0, "delete": 0, "relink": 0, "unchanged": 0, **counts},
+            wfsync=__version__,
+            seconds=0.0,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,30 +175,20 @@ class Recorder:
         return list(managed_held(self.plan.kept, files, current, self.owner))
 
     def _row(self, outcome: Literal["applied", "failed"], seconds: float) -> AppliedRow:
-        plan, recording = self.plan, self.recording
-        totals = plan.summary()
-        return AppliedRow(
+        plan, totals = self.plan, self.plan.summary()
+        counts = {
+            "create": totals.create,
+            "overwrite": totals.overwrite,
+            "delete": totals.delete,
+            "relink": totals.relink,
+            "unchanged": totals.unchanged,
+        }
+        return replace(
+            self.recording.row(plan.source, plan.target, counts=counts),
             id=self.id,
-            command=recording.command,
             outcome=outcome,
-            actor=recording.actor.name,
-            actor_origin=recording.actor.origin,
-            run_url=recording.actor.run_url,
-            source=recording.source,
-            branch=plan.source.branch,
-            commit=plan.source.commit,
-            dirty=plan.source.dirty,
-            target=plan.target.display,
             plan_digest=plan.digest,
-            options={"overwrite": plan.overwrite, **_kept_fields(self.desired.policies), **recording.options},
-            counts={
-                "create": totals.create,
-                "overwrite": totals.overwrite,
-                "delete": totals.delete,
-                "relink": totals.relink,
-                "unchanged": totals.unchanged,
-            },
-            wfsync=__version__,
+            options={"overwrite": plan.overwrite, **_kept_fields(self.desired.policies), **self.recording.options},
             seconds=round(seconds, 3),
         )
 
