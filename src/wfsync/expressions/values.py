@@ -191,7 +191,7 @@ def _plain(value: Any, count: _Count, depth: int) -> Any:
     kind = type(value)
     if kind is str:
         count.take(len(value) + 2)
-        return value if value.isascii() else _whole_text(value)
+        return value if value.isascii() and "\x00" not in value else _whole_text(value)
     if kind is int or kind is bool:
         count.take(1)
         return value
@@ -213,7 +213,11 @@ def _plain(value: Any, count: _Count, depth: int) -> Any:
 
 
 def _whole_text(text: str) -> str:
-    r"""``text``, in which two halves of a surrogate pair (``"\ud83d\ude00"``) are one character."""
+    r"""``text``, in which two halves of a surrogate pair (``"\ud83d\ude00"``) are one character. U+0000 is refused as
+    it is in files: the database does not take it.
+    """
+    if "\x00" in text:
+        raise _not_json("a text with U+0000")
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -217,6 +217,8 @@ def test_a_transform_changes_its_copy_only() -> None:
         ("$uppercase", "NOT_JSON", None),
         ("[1, $sum]", "NOT_JSON", None),
         ("'\\ud83d'", "NOT_JSON", None),
+        ("'a\\u0000'", "NOT_JSON", None),
+        ("{'\\u0000': 1}", "NOT_JSON", None),
         ("vars.list.$number('Infinity')", "D3030", 10),
         ("vars.list.$number('1_000')", "D3030", 10),
     ],
