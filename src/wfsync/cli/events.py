@@ -9,7 +9,7 @@ import click
 
 from wfsync.cli.context import App, pass_app
 from wfsync.cli.options import environment_option, format_option
-from wfsync.cli.runtime_session import directory_option, json_value, runtime
+from wfsync.cli.runtime_session import directory_option, json_value, note_without_worker, runtime
 
 __all__ = ["events"]
 
@@ -55,4 +55,6 @@ def send(
     value = json_value(payload, "--payload")
     with runtime(app, directory) as found:
         sent = send_event(found.pool, found.registry, name, value, key, run_id)
+        if sent.resumed or sent.started:
+            note_without_worker(app, found)
     app.result(sent_json(sent) if form == "json" else sent_text(sent))

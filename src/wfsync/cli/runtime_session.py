@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wfsync.runtime.registry import Registry
     from wfsync.store.runtime.pool import Pool
 
-__all__ = ["Runtime", "directory_option", "json_value", "runtime"]
+__all__ = ["Runtime", "directory_option", "json_value", "note_without_worker", "runtime"]
 
 directory_option = click.option(
     "--dir", "directory", type=click.Path(path_type=Path, file_okay=False), help="Where the repository is."
@@ -64,6 +64,16 @@ def runtime(app: App, directory: Path | None, *, executes: bool = True) -> Itera
         yield Runtime(pool, registry)
     finally:
         pool.close()
+
+
+def note_without_worker(app: App, found: Runtime) -> None:
+    """Say so when nobody is there to go on with what was just asked for."""
+    from wfsync.store.runtime.workers import living
+
+    with found.pool.session() as conn:
+        lives = living(conn, found.pool.place)
+    if not lives:
+        app.info("no worker is running: `wfsync worker` goes on from here")
 
 
 def json_value(text: str | None, option: str) -> Any:

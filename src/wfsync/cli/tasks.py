@@ -9,7 +9,7 @@ import click
 
 from wfsync.cli.context import App, pass_app
 from wfsync.cli.options import environment_option, format_option
-from wfsync.cli.runtime_session import directory_option, json_value, runtime
+from wfsync.cli.runtime_session import directory_option, json_value, note_without_worker, runtime
 
 __all__ = ["tasks"]
 
@@ -54,5 +54,6 @@ def complete(app: App, task_id: str, directory: Path | None, answer: str | None)
 
     value = json_value(answer, "--answer")
     with runtime(app, directory) as found:
-        task = answer_task(found.pool, found.registry, task_id, value, str(app.who().name))
+        task = answer_task(found.pool, found.registry, task_id, value, app.who().name)
+        note_without_worker(app, found)
     app.result(f"Completed task {task.id} of run {task.run_id}.")
