@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Literal, TextIO
 
 import click
@@ -60,6 +61,8 @@ class App:
     """Where commands that take `--repo` read."""
     on_commit: Callable[[], None] = field(default=lambda: None, repr=False)
     """Called the moment something is committed: no signal may be reported as "rolled back" after it."""
+    answered: Event = field(default_factory=Event, repr=False)
+    """Set once the one document of the command is written: no other one may follow."""
 
     # -- rooms ---------------------------------------------------------------------------------------------------
 
@@ -198,6 +201,7 @@ class App:
 
     def result(self, text: str) -> None:
         """Write the one document of this command to stdout."""
+        self.answered.set()
         echo(text, nl=not text.endswith("\n"), color=True if self.color else None)
 
     def info(self, message: str) -> None:

@@ -132,8 +132,10 @@ def _invoke(context: click.Context, signals: Signals) -> int:
 def _failed(context: click.Context, error: Exception, signals: Signals) -> int:
     app: App | None = context.obj
     if isinstance(error, WfsyncError) and app is not None:
-        # After a commit, a document that says "failed" would be a lie: only the report did
-        document = failure_document(context, error) if not signals.committed else None
+        # After a commit, a document that says "failed" would be a lie: only the report did. After a document, a second
+        # one would make both unreadable: a run that failed is a result, and an error besides.
+        is_told = signals.committed or app.answered.is_set()
+        document = None if is_told else failure_document(context, error)
         if document is not None:
             app.result(document)
         app.error(error, listed=document is not None and shows_refusals(context, error))

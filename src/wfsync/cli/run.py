@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
 from wfsync.cli.context import App, echo, pass_app
+from wfsync.cli.interruption import Terminated
 from wfsync.cli.options import environment_option, format_option
 from wfsync.cli.runtime_session import Runtime, directory_option, json_value, runtime
 
@@ -78,11 +79,12 @@ def working(app: App, found: Runtime, *, needed: bool) -> Iterator[None]:
         return
     worker = Worker(found.pool.place, found.registry)
     app.info("no worker is running: this command works on it")
-    try:
-        worker.start()
-        yield
-    finally:
-        worker.stop(_DRAIN)
+    with redirect_stdout(sys.stderr):  # what an action of somebody's prints is no part of our document
+        try:
+            worker.start()
+            yield
+        finally:
+            worker.stop(_DRAIN)
 
 
 def following(app: App, found: Runtime, run_id: str, *, to_the_end: bool) -> Run:
@@ -92,13 +94,17 @@ def following(app: App, found: Runtime, run_id: str, *, to_the_end: bool) -> Run
     from wfsync.store.runtime.reading import Step
 
     color = not app.no_color and sys.stderr is not None and sys.stderr.isatty()
-    for seen in follow(found.pool, run_id, to_the_end=to_the_end, stopped=lambda: False):
-        if not isinstance(seen, Step):
-            return seen
-        if app.log_format == "json":
-            app.record({"level": "info", "run": run_id, "step": seen.id, "path": seen.path, "status": seen.status})
-        elif not app.quiet:
-            echo(f"  {step_line(seen, color=color)}", err=True)
+    try:
+        for seen in follow(found.pool, run_id, to_the_end=to_the_end, stopped=lambda: False):
+            if not isinstance(seen, Step):
+                return seen
+            if app.log_format == "json":
+                app.record({"level": "info", "run": run_id, "step": seen.id, "path": seen.path, "status": seen.status})
+            elif not app.quiet:
+                echo(f"  {step_line(seen, color=color)}", err=True)
+    except (KeyboardInterrupt, Terminated):
+        app.info(f"the run stays, and workers go on with it; to end it: wfsync runs cancel {run_id}")
+        raise
     raise RuntimeError("following a run ends with the run")
 
 

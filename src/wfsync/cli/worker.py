@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Literal
 
@@ -44,7 +46,8 @@ def worker(app: App, directory: Path | None, concurrency: int, drain: float) -> 
     """
     from wfsync.runtime.worker import Worker
 
-    with runtime(app, directory) as found:
+    # What an action of somebody's prints is no part of our document.
+    with runtime(app, directory) as found, redirect_stdout(sys.stderr):
         one = Worker(found.pool.place, found.registry, concurrency)
         drained = True
         try:

@@ -86,7 +86,7 @@ def _require_startable(program: Program) -> None:
         raise Refused(
             f"{program.label} is paused, and a paused workflow starts nothing",
             code="WORKFLOW_PAUSED",
-            hint="set metadata.isPaused to false and apply, or let the instance go on with it",
+            hint="look at its failed runs first: `wfsync explain WORKFLOW_PAUSED` says how it goes on",
         )
 
 

@@ -21,6 +21,7 @@ from wfsync.runtime.engine.turn import take_turn
 from wfsync.runtime.registry import Registry
 from wfsync.store.runtime.place import Place
 from wfsync.store.runtime.pool import Pool
+from wfsync.store.runtime.rights import require_rights
 from wfsync.store.runtime.workers import enter, leave
 
 __all__ = ["DEFAULT_CONCURRENCY", "Worker", "install", "require_installed"]
@@ -65,20 +66,24 @@ class Worker:
     _engine: Engine | None = None
     _heart: HeartBeat | None = None
     _sweeper: Sweeper | None = None
+    _entered: bool = False
 
     def start(self) -> None:
         """Enter the list of workers, and begin.
 
-        Raises `RuntimeNotInstalled` and `DatabaseError` (``RUNTIME_UNAVAILABLE`` and what opening
-        sessions raises).
+        Raises `RuntimeNotInstalled` and `DatabaseError` (``RUNTIME_UNAVAILABLE``, ``PERMISSION_DENIED`` with what to
+        grant, and what opening sessions raises).
         """
         require_installed()
         gc.enable()  # a command of a short life does without; a worker lives long
         self.id = str(uuid.uuid4())  # of this start: a second process with it would take the same turns
         pool = Pool(self.place, self.concurrency + 2)
         self._services = services = Services(pool, self.registry, self.id)
+        with pool.session() as conn:
+            require_rights(conn, self.place)
         install(self.place)
         with pool.session() as conn:
+            self._entered = True
             enter(conn, self.place, self.id, socket.gethostname(), os.getpid(), self.concurrency)
         self._heart = HeartBeat.open(self.place, self.id, self.die)
         self._heart.start()
@@ -101,8 +106,9 @@ class Worker:
         if self._heart is not None:
             self._heart.stop()
         try:
-            with self._services.pool.session() as conn:
-                leave(conn, self.place, self.id)
+            if self._entered:
+                with self._services.pool.session() as conn:
+                    leave(conn, self.place, self.id)
         except WfsyncError as error:
             sys.stderr.write(f"wfsync: warning: {error.message}\n")
         self._services.pool.close()

@@ -72,8 +72,8 @@ def test_run_shows_its_steps_and_ends_with_the_run(work: Workplace) -> None:
 
 
 def test_a_run_that_fails_says_where_and_why_and_can_be_retried(work: Workplace) -> None:
-    failed = work.fails(1, "run", "broken")
-    assert "FAILED" in failed.stdout
+    failed = work.fails(1, "run", "broken", "--format", "json")
+    assert failed.json()["run"]["status"] == "FAILED"  # one document
     assert "error RUN_FAILED" in failed.stderr
     assert "root.steps[0]" in failed.stderr
     shown = work.ok("runs", "show", run_id(work), "--format", "json").json()

@@ -205,7 +205,8 @@ def _unavailable(place: Place, error: Exception) -> DatabaseError:
         return error
     from wfsync.store.faults import one_line
 
-    text = one_line(str(error).splitlines()[0] if str(error) else type(error).__name__, place.target.secrets())
+    cause = getattr(error, "orig", None) or error  # SQLAlchemy's wrapper names the driver's class first
+    text = one_line(str(cause).splitlines()[0] if str(cause) else type(cause).__name__, place.target.secrets())
     return DatabaseError(
         f"the engine cannot use its tables in {place.target.display()}: {text}",
         code="RUNTIME_UNAVAILABLE",
