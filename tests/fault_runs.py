@@ -150,7 +150,7 @@ def endure(one: Instance, *, seed: int, faults: int, runs: int, size: int = 2) -
     started = 0
     try:
         crew.muster()
-        left, next_fault = faults, time.monotonic() + 1.5
+        left, last_fault, next_fault = faults, time.monotonic(), time.monotonic() + 1.5
         deadline = time.monotonic() + 90 + faults * 2
         while True:
             crew.muster()
@@ -167,11 +167,14 @@ def endure(one: Instance, *, seed: int, faults: int, runs: int, size: int = 2) -
             if left and time.monotonic() >= next_fault:
                 crew.harm(pause=dice.uniform(16, 19))
                 left -= 1
+                last_fault = time.monotonic()
                 next_fault = time.monotonic() + dice.uniform(0.1, 0.8)
             if not left and started == runs and len(told) == len(parents) and _all_ended(one):
                 break
             assert time.monotonic() < deadline, _unfinished(one)
             time.sleep(0.05)
+        # Taken over within 30 seconds (issue 4, item 6), and then finished; what is left is for a busy machine.
+        assert time.monotonic() - last_fault < 45
     finally:
         crew.dismiss()
     check(one)
