@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any, Final
 
 from wfsync.bundle.json_schema import InvalidSchemaError, JsonSchema, Schema, compile_schema
@@ -28,6 +29,10 @@ Secrets = Callable[[Collection[str]], Mapping[str, str]]
 
 _SHOWN: Final = 2000
 """Characters of an exception's text that are kept."""
+_SAID: Final = 20_000
+"""Characters of what an action says about its failure that are kept."""
+_MOST_KEY: Final = 1000
+"""Bytes of an idempotency key; a longer one stands as its hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ def prepare(command: CallAction, run_id: str, registry: Registry, secrets: Secre
     redactor = Redactor(values)
     what = f"the input of {command.action} version {command.version}"
     check_value(action.input_schema, resolved, what, masked=bool(values), code="INVALID_ACTION_INPUT")
-    return PreparedCall(action, _key(command, action, run_id), redactor, resolved)
+    return PreparedCall(action, _bounded(_key(command, action, run_id)), redactor, resolved)
 
 
 def _key(command: CallAction, action: Action, run_id: str) -> str:
@@ -74,13 +79,20 @@ def _key(command: CallAction, action: Action, run_id: str) -> str:
     if action.idempotency is not None:
         try:
             # Of the input with references in it: a key is stored, so no secret may be in it.
-            key = action.idempotency(command.input)
+            key: Any = action.idempotency(command.input)
         except Exception as error:
             raise StepFailed(failure_of(error, Redactor({}))) from error
-        if not key:
+        if not isinstance(key, str) or not key:  # a plugin's promise, and a row's
             raise invalid(f"{action.id} made no idempotency key of its input", code="INVALID_IDEMPOTENCY_KEY")
         return key
     return default_key(command, run_id)
+
+
+def _bounded(key: str) -> str:
+    """``key``, or a hash of one that no unique index takes: too long, or no text that can be stored."""
+    if "\x00" not in key and _encodable(key) and len(key.encode()) <= _MOST_KEY:
+        return key
+    return f"sha256:{sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def default_key(command: CallAction, run_id: str) -> str:
@@ -124,8 +136,6 @@ def perform(prepared: PreparedCall, context: ActionContext) -> Json:
     assert action.run is not None  # noqa: S101 — `prepare` has refused it
     try:
         output = _plain(action.run(prepared.input, context), 0)
-    except StepFailed:
-        raise
     except Exception as error:
         raise StepFailed(failure_of(error, redactor)) from error
     what = f"the output of {action.id} version {action.version}"
@@ -144,7 +154,9 @@ def failure_of(error: BaseException, redactor: Redactor) -> Failure:
                 details = _plain(error.details, 0)
             except StepFailed:
                 details = None
-            failure = Failure(error.category, error.message, error.code, details, error.retryable)
+            category = _said(error.category, Redactor({})) or "ActionError"
+            code = None if error.code is None else _said(error.code, redactor)
+            failure = Failure(category, _said(error.message, redactor), code, details, bool(error.retryable))
         case TimeoutError():
             failure = Failure("TimeoutError", _text(error, redactor))
         case _:
@@ -153,10 +165,19 @@ def failure_of(error: BaseException, redactor: Redactor) -> Failure:
 
 
 def _text(error: BaseException, redactor: Redactor) -> str:
-    # Masked before it is cut: half a secret would not be found any more.
-    text = redactor.text(str(error)).replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    text = _said(error, redactor, _SHOWN)
     name = type(error).__name__
-    return f"{name}: {text[:_SHOWN]}" if text else name
+    return f"{name}: {text}" if text else name
+
+
+def _said(what: object, redactor: Redactor, most: int = _SAID) -> str:
+    """``what`` as text that can be stored, whatever a plugin put there."""
+    try:
+        text = "" if what is None else str(what)
+    except Exception:  # noqa: BLE001 - an exception whose text cannot be made is still one
+        text = ""
+    # Masked before it is cut: half a secret would not be found any more.
+    return redactor.text(text).replace("\x00", "\ufffd").encode("utf-8", "replace").decode()[:most]
 
 
 def check_value(schema: Schema | None, value: Json, what: str, *, masked: bool = False, code: str = "SCHEMA") -> None:

@@ -121,7 +121,14 @@ def test_no_secret_comes_into_a_key_that_an_action_makes() -> None:
     assert TOKEN not in ready(acting(idempotency=str), call).key
 
 
-@pytest.mark.parametrize("made", ["", None])
+@pytest.mark.parametrize("long", ["k" * 5000, "\ud800", "a\x00b"])
+def test_a_key_that_no_index_takes_stands_as_its_hash(long: str) -> None:
+    key = ready(acting(), command(key=long)).key
+    assert key.startswith("sha256:")
+    assert key == ready(acting(idempotency=lambda _: long)).key != ready(acting(), command(key=long + "!")).key
+
+
+@pytest.mark.parametrize("made", ["", None, 7])
 def test_an_action_that_makes_no_key_of_its_input_fails_the_step(made: Any) -> None:
     assert refused(lambda: ready(acting(idempotency=lambda _: made))).code == "INVALID_IDEMPOTENCY_KEY"
 
@@ -194,6 +201,8 @@ def test_a_store_of_secrets_that_cannot_be_read_is_transient() -> None:
         (TimeoutError("slow"), Failure("TimeoutError", "TimeoutError: slow")),
         (KeyError("x"), Failure("ActionError", "KeyError: 'x'", "UNEXPECTED_EXCEPTION")),
         (RuntimeError(), Failure("ActionError", "RuntimeError", "UNEXPECTED_EXCEPTION")),
+        (ActionFailed("a\x00\ud800" + "x" * 30_000), Failure("ActionError", "a\ufffd?" + "x" * 19_997)),
+        (ActionFailed(5, category=None, code=7), Failure("ActionError", "5", "7")),  # type: ignore[arg-type]
         (RuntimeError("a\x00b\ud800"), Failure("ActionError", "RuntimeError: a\ufffdb?", "UNEXPECTED_EXCEPTION")),
     ],
 )

@@ -25,6 +25,8 @@ __all__ = ["EventWait", "HumanTask", "TimeWait"]
 EVENT: Final = ("vars", "event")
 EVENT_NAME: Final = ("vars", "eventName")
 TIME_WAIT: Final = ("vars", "timeWait")
+MOST_BYTES: Final = 1000
+"""Of an event's name and of a correlation key: waits are found by an index, which takes no more of both."""
 
 
 def _assigned(here: Standing, first: tuple[Write, ...], assigns: Assigns) -> tuple[Write, ...]:
@@ -45,6 +47,9 @@ class EventWait:
         """Ask for the event."""
         name = text(here, self._fields, "eventName")
         key = self._key(here)
+        for what, said in (("eventName", name), ("correlationKey", key)):
+            if said is not None and len(said.encode("utf-8", "replace")) > MOST_BYTES:
+                raise invalid(f"config.{what} is longer than {MOST_BYTES} bytes", code="INVALID_CONFIG")
         filters = self._filters(here)
         timeout = number(here, self._fields, "timeoutMs", optional=True)
         until = None if timeout is None else delayed(here.at, timeout)

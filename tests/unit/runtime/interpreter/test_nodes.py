@@ -213,6 +213,8 @@ def test_a_correlation_key_is_text_or_null(key: object, said: str | None) -> Non
     [
         {"eventName": 7},
         {"correlationKey": expr("[1]")},
+        {"correlationKey": "é" * 501},
+        {"eventName": "n" * 1001},
         {"timeoutMs": -1},
         {"timeoutMs": "soon"},
         {"filters": {"path": "a", "op": "=", "value": 1}},
