@@ -77,7 +77,9 @@ class Worker:
         require_installed()
         gc.enable()  # a command of a short life does without; a worker lives long
         self.id = str(uuid.uuid4())  # of this start: a second process with it would take the same turns
-        pool = Pool(self.place, self.concurrency + 2)
+        # Turns need a session for moments only; servers have a hundred for all.
+        most = self.concurrency // 2 + 3
+        pool = Pool(self.place, most, most)
         self._services = services = Services(pool, self.registry, self.id)
         with pool.session() as conn:
             require_rights(conn, self.place)

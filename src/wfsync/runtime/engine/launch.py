@@ -153,7 +153,7 @@ def _config(place: Place, worker_id: str, concurrency: int) -> DBOSConfig:
     return {
         "name": APPLICATION,
         "system_database_url": _URL,
-        "system_database_engine": _sessions(place, 4 + concurrency // 4),
+        "system_database_engine": _sessions(place, 3 + concurrency // 10),
         "dbos_system_schema": ENGINE_SCHEMA,
         "executor_id": worker_id,
         "application_version": APP_VERSION,

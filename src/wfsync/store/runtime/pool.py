@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, is_dataclass
 from typing import Any, Final, TypeVar
 
@@ -82,26 +82,31 @@ def _plain(value: Any) -> Any:
 
 
 class Pool:
-    """Sessions on one place for many threads; at most ``size`` are kept, any number may be in use."""
+    """Sessions on one place for many threads; at most ``size`` are kept.
 
-    def __init__(self, place: Place, size: int = 4) -> None:
+    ``most`` bounds how many are in use: who wants one more waits, so nobody may want a second one while holding one.
+    """
+
+    def __init__(self, place: Place, size: int = 4, most: int | None = None) -> None:
         self.place = place
         self._size = size
+        self._free = nullcontext() if most is None else threading.BoundedSemaphore(most)
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
 
     @contextmanager
     def session(self) -> Iterator[Connection]:
         """A session for this block; errors of the driver become `DatabaseError`, and a broken session is closed."""
-        with self._lock:
-            conn = self._idle.pop() if self._idle else None
-        if conn is None:
-            conn = open_runtime_session(self.place)
-        try:
-            with translate(self.place.target, "executing workflows"):
-                yield conn
-        finally:
-            self._give_back(conn)
+        with self._free:
+            with self._lock:
+                conn = self._idle.pop() if self._idle else None
+            if conn is None:
+                conn = open_runtime_session(self.place)
+            try:
+                with translate(self.place.target, "executing workflows"):
+                    yield conn
+            finally:
+                self._give_back(conn)
 
     def close(self) -> None:
         """Close what is idle; sessions in use are closed when they come back."""
