@@ -96,6 +96,33 @@ def test_a_call_that_succeeded_under_a_key_is_not_made_again(instance: Make) -> 
     assert counting.keys == ["x", "y"]
 
 
+def test_a_call_that_another_run_makes_right_now_is_waited_for(instance: Make) -> None:
+    calling, go_on = threading.Event(), threading.Event()
+    calls: list[str] = []
+
+    def slow(_given: Any, context: ActionContext) -> Any:
+        calls.append(context.run_id)
+        calling.set()
+        assert go_on.wait(20)
+        return {"by": context.run_id}
+
+    one = instance(Action("t.slow", 1, run=slow))
+    one.define("w", [call("a", "t.slow", idempotencyKey="one")])
+    first, second = one.start("w"), one.start("w")
+    one.turns()
+    at_work = threading.Thread(target=lambda: take_turn(one.services(), first))
+    at_work.start()
+    assert calling.wait(20)
+    assert take_turn(one.services(), second)
+    assert one.the(second)["status"] == "RUNNING"
+    go_on.set()
+    at_work.join(20)
+    one.pass_time(1)
+    one.work()
+    assert calls == [first]
+    assert [one.the(run)["output_json"]["vars"]["a"] for run in (first, second)] == [{"by": first}] * 2
+
+
 def test_an_outcome_that_nobody_knows_is_tried_again_with_the_same_key(instance: Make) -> None:
     counting = Counting()
     one = instance(Action("t.count", 1, run=counting))
