@@ -96,3 +96,9 @@ def test_details() -> None:
         "offset": 13,
     }
     assert problem.message.startswith("the expression is wrong, at character 14 of 23: $eval is not allowed")
+
+
+def test_an_expression_that_ends_too_early_has_no_place_inside() -> None:
+    (problem,) = problems(json.dumps(holding({"$expr": "1 +"})), "json")
+    assert problem.message == "the expression is wrong: the expression ends too early"
+    assert problem.details["offset"] == 3

@@ -52,7 +52,8 @@ def _check(definition: JsonObject, path: Path, severity: Severity) -> Iterator[F
         fault = _fault_of(text)
         if fault is None:
             continue
-        at = "" if fault.offset is None else f", at character {fault.offset + 1} of {len(text)}"
+        inside = fault.offset is not None and fault.offset < len(text)
+        at = f", at character {(fault.offset or 0) + 1} of {len(text)}" if inside else ""
         yield Fault(
             code="INVALID_DEFINITION",
             path=(*path, *where),

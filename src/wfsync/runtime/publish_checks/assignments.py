@@ -9,7 +9,7 @@ from wfsync.bundle.json_schema import Schema
 from wfsync.bundle.model import Json
 from wfsync.bundle.references import CALL_STEP
 from wfsync.bundle.source_map import Path
-from wfsync.runtime.assignment import InvalidPath, parse_path, parse_saved, path_text
+from wfsync.runtime.assignment import ROOTS, InvalidPath, parse_path, parse_saved, path_text
 from wfsync.runtime.publish_checks.finding import Finding, finding_at
 from wfsync.runtime.publish_checks.schemas import referred
 from wfsync.runtime.publish_checks.subject import Subject, did_you_mean
@@ -19,6 +19,8 @@ __all__ = ["check_assignments"]
 _ASSIGNING: Final = frozenset({"transform.assign", "event.wait", "time.wait", "human.task"})
 _DESCRIBES: Final = frozenset({"properties", "additionalProperties", "patternProperties", "items", "prefixItems"})
 """Keywords that say what there is inside."""
+
+_HOW: Final = "begin with payload., vars., meta. or error., or write a JSON pointer into the payload"
 
 Parse = Callable[[str], tuple[str, ...]]
 
@@ -73,13 +75,15 @@ def _targets(step: Json, path: Path) -> Iterator[tuple[Path, str, Parse, bool]]:
 
 def _suggestion(text: str) -> str | None:
     bare = text.strip().strip(".")
+    if "/" in bare or bare in ROOTS:
+        return _HOW
     for candidate in (f"vars.{bare}", f"vars.{bare.removeprefix('$').removeprefix('.')}"):
         try:
             parse_path(candidate)
         except InvalidPath:
             continue
         return f'write "{candidate}"'
-    return "begin with payload., vars., meta. or error., or write a JSON pointer into the payload"
+    return _HOW
 
 
 def _unknown(schema: Schema, path: tuple[str, ...]) -> tuple[str, str | None] | None:

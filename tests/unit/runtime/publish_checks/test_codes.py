@@ -401,6 +401,11 @@ def test_assignment_paths_that_are_sound(path: str) -> None:
     assert found(assign(path)) == []
 
 
+@pytest.mark.parametrize("path", ["/constructor", "/a~2", "payload"])
+def test_no_path_is_suggested_that_nobody_means(path: str) -> None:
+    assert (one(assign(path)).suggestion or "").startswith("begin with payload.")
+
+
 def test_where_else_paths_stand() -> None:
     assert found(send(SENT, saveAs="sent")) == []
     assert one(send(SENT, saveAs="__proto__")).code == "INVALID_ASSIGN_PATH"
