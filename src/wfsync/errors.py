@@ -163,4 +163,4 @@ class RuntimeNotInstalled(WfsyncError):
     default_code = "RUNTIME_NOT_INSTALLED"
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, hint="install it: pip install 'wfsync[runtime]'")
+        super().__init__(message, hint="install it: pip install 'wfsync[runtime]' (in a checkout: '.[runtime]')")

@@ -204,7 +204,8 @@ def test_the_longest_value_fits_and_what_is_no_text_does_not(vault: Vault) -> No
 
 
 def test_a_value_is_never_an_argument(vault: Vault) -> None:
-    assert vault.secrets("set", "A", "value").code == 64
+    assert vault.secrets("set", "A", VALUE).code == 64  # and `secrets` looks whether the value is shown
+    assert code_of(vault.secrets("set", f"A={VALUE}")) == "INVALID_SECRET_NAME"
 
 
 def test_keys_from_files(vault: Vault, tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ def test_a_run_that_would_not_end_well_exits_with_1(cli: CommandLine, team: Path
     ("args", "code", "said"),
     [
         (["no.such"], 1, "there is no workflow no.such"),
+        (["no.such"], 1, "correct the key or --version"),
         (["finance.invoice-dunning", "--version", "99"], 1, "no published version 99"),
         (["finance.invoice-dunning", "--version", "x"], 64, "a number or `draft`"),
         (["finance.invoice-dunning", "--payload", "{"], 1, "INVALID_JSON"),
@@ -59,6 +60,12 @@ def test_what_cannot_be_simulated_is_said(cli: CommandLine, team: Path, args: li
     done = cli("simulate", *args, cwd=team)
     assert (done.code, done.stdout) == (code, "")
     assert said in done.stderr
+
+
+def test_a_payload_with_which_no_run_begins_is_said(cli: CommandLine, team: Path) -> None:
+    done = cli("simulate", "support.ticket-triage", "--payload", '{"customerId": "C"}', cwd=team)
+    assert 'warning: no run would begin with this payload: "ticketId" is a required property' in done.stderr
+    assert done.stdout
 
 
 def test_mermaid_is_a_flowchart(cli: CommandLine, team: Path) -> None:

@@ -42,8 +42,16 @@ def secrets() -> None:
     "--from-file", "source", metavar="FILE", type=click.File("rb"), help="Read the value from FILE; - is stdin."
 )
 @click.option("--keep-newline", is_flag=True, help="Keep the end of the line at the end of the value.")
+@click.argument("given", metavar="", nargs=-1)
 @pass_app
-def set_(app: App, name: str, directory: Path | None, source: BinaryIO | None, keep_newline: bool) -> None:
+def set_(
+    app: App,
+    name: str,
+    directory: Path | None,
+    source: BinaryIO | None,
+    keep_newline: bool,
+    given: tuple[str, ...],
+) -> None:
     """Set a secret to what stdin or a file says; on a terminal, to what is typed unseen.
 
     A value is never an argument: others could read it in the list of processes. One end of line at its end is left out.
@@ -56,6 +64,8 @@ def set_(app: App, name: str, directory: Path | None, source: BinaryIO | None, k
     from wfsync.runtime.secret_keys import keys_from
     from wfsync.runtime.secret_store import require_name, set_value
 
+    if given:  # click's own message would repeat what may be the value
+        raise click.UsageError(f"A value is never an argument: give the value of {name} on stdin or with --from-file.")
     require_name(name)
     keys = keys_from(os.environ)
     value = _value(name, source, keep_newline=keep_newline)

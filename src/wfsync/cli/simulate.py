@@ -75,6 +75,7 @@ def simulate(
     from wfsync.runtime.simulation import simulate as run
     from wfsync.runtime.stubs import combined
     from wfsync.testing.simulating import Simulated, payload_for
+    from wfsync.testing.starting import payload_faults
     from wfsync.testing.workflows import NotRunnable, Workflows
 
     if not expressions_installed():
@@ -86,9 +87,11 @@ def simulate(
     try:
         prepared = _chosen(workflows, key, version)
     except NotRunnable as error:
-        raise ConfigError(
-            "\n".join(error.reasons), code="NOT_SIMULATED", hint="`wfsync validate` names every fault"
-        ) from None
+        hint = "correct the key or --version" if error.is_missing else "`wfsync publish --check` says more of a draft"
+        raise ConfigError("\n".join(error.reasons), code="NOT_SIMULATED", hint=hint) from None
+    if payload is not None:
+        for fault in payload_faults(prepared, given, registry):
+            app.log("warning", f"no run would begin with this payload: {fault}")
     found = run(
         prepared.program,
         prepared.definition,

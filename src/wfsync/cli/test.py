@@ -93,7 +93,8 @@ def test(
         )
     _show(app, report, fail_under, form, outputs)
     skipped = every - len(report.verdicts)
-    app.info(f"{len(report.verdicts)} tests in {report.seconds:.2f} s" + f", {skipped} not run" * bool(skipped))
+    ran = len(report.verdicts)
+    app.info(f"{ran} test{'s' * (ran != 1)} in {report.seconds:.2f} s" + f", {skipped} not run" * bool(skipped))
     return exit_codes.OK if report.passes(fail_under) else exit_codes.ERROR
 
 

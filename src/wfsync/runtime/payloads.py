@@ -35,4 +35,4 @@ def schema_faults(schema: Schema, value: Json) -> tuple[str, ...]:
         faults = compile_schema(schema).faults(value)
     except InvalidSchemaError as error:
         return (f"the schema itself is wrong: {error}",)
-    return tuple(f"{pointer(fault.path) or 'it'}: {fault.message}" for fault in faults)
+    return tuple(f"{pointer(fault.path)}: {fault.message}" if fault.path else fault.message for fault in faults)

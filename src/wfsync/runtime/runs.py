@@ -76,7 +76,7 @@ def program_of(conn: Connection, place: Place, key: str, version: int | None) ->
     raise ConfigError(
         f"{key} has no published version, and a draft cannot be run",
         code="NOT_PUBLISHED",
-        hint=f"publish it: `wfsync publish {key}`, then `wfsync apply`",
+        hint=f"publish it: `wfsync publish {key}`, then `wfsync apply --force`",
         details={"key": key},
     )
 
@@ -97,7 +97,9 @@ def the_run(conn: Connection, place: Place, prefix: str) -> Run:
         return found[0]
     if not found:
         raise ConfigError(
-            f"there is no run {prefix}", code="UNKNOWN_RUN", hint="`wfsync runs list` shows those that there are"
+            f"there is no run {prefix!r}",
+            code="UNKNOWN_RUN",
+            hint="`wfsync runs list` shows those that there are",
         )
     raise ConfigError(
         f"several runs begin with {prefix}: {', '.join(run.id for run in found)}",

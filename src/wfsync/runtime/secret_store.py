@@ -32,8 +32,9 @@ class Rotated:
 def require_name(name: str) -> None:
     """Raise `InputError` (``INVALID_SECRET_NAME``) unless ``name`` may be a secret's."""
     if not is_secret_name(name):
+        said = name[:200].partition("=")  # NAME=VALUE was meant: the value is not said again
         raise InputError(
-            f"{name[:200]!r} cannot be the name of a secret",
+            f"{said[0] + said[1] + '…' * bool(said[1])!r} cannot be the name of a secret",
             code="INVALID_SECRET_NAME",
             hint="capitals, digits and underscores, a capital first, at most 128 characters: MAIL_API_KEY",
         )

@@ -37,7 +37,9 @@ def the_task(conn: Connection, place: Place, prefix: str) -> Task:
         return found[0]
     if not found:
         raise ConfigError(
-            f"there is no task {prefix}", code="UNKNOWN_TASK", hint="`wfsync tasks list` shows those that are open"
+            f"there is no task {prefix!r}",
+            code="UNKNOWN_TASK",
+            hint="`wfsync tasks list` shows those that are open",
         )
     raise ConfigError(
         f"several tasks begin with {prefix}: {', '.join(task.id for task in found)}",

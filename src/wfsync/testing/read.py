@@ -45,6 +45,10 @@ def read_tests(data: bytes, syntax: Syntax, file: str) -> TestFile:
     except InputError as error:
         raise _invalid(file, [_recoded(problem) for problem in error.problems]) from None
     problems = [_recoded(problem) for problem in document.problems]
+    if not problems and _is_bundle(document.tree):  # a fault for every member would hide what is wrong
+        place = document.source.key(("format",))
+        message, hint = "is a bundle of workflows and no file of tests", "tests are files of their own, in tests/"
+        raise _invalid(file, [Problem(code=INVALID_TEST, message=message, place=place, hint=hint)])
     problems += _schema_faults(document)
     if not problems:
         problems += [
@@ -54,6 +58,10 @@ def read_tests(data: bytes, syntax: Syntax, file: str) -> TestFile:
     if problems:
         raise _invalid(file, sorted(problems, key=_position))
     return TestFile(file, tuple(_cases(document)))
+
+
+def _is_bundle(tree: Json) -> bool:
+    return isinstance(tree, dict) and {"format", "workflows"} <= tree.keys() and "tests" not in tree
 
 
 def _cases(document: Document) -> Iterator[Case]:

@@ -81,7 +81,8 @@ class Suite:
             prepared = self.workflows.get(case.workflow, case.version)
         except NotRunnable as error:
             first, *more = error.reasons
-            return replace(verdict, trouble=Trouble(first, "a workflow must be sound before it is tested", tuple(more)))
+            wrong = "correct `workflow` or `version`" if error.is_missing else "a workflow must be sound to be tested"
+            return replace(verdict, trouble=Trouble(first, wrong, tuple(more)))
         verdict = replace(verdict, version="draft" if prepared.version is None else f"v{prepared.version}")
         trouble = misnamed(case, prepared, self.workflows, self.registry)
         if trouble is not None:

@@ -25,11 +25,15 @@ __all__ = ["NotRunnable", "Prepared", "Workflows"]
 
 
 class NotRunnable(Exception):
-    """A workflow is not there, or cannot be run; every reason is a line."""
+    """A workflow is not there, or cannot be run; every reason is a line.
 
-    def __init__(self, *reasons: str) -> None:
+    ``is_missing``: it is the key or the version that is wrong, not the workflow.
+    """
+
+    def __init__(self, *reasons: str, is_missing: bool = False) -> None:
         super().__init__(reasons[0])
         self.reasons = reasons
+        self.is_missing = is_missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +200,7 @@ class Workflows:
         if not entries:
             close = get_close_matches(key, self._entries, n=1)
             more = f"; did you mean {close[0]}?" if close else ""
-            raise NotRunnable(f"there is no workflow {key} in {self.source.info.directory}{more}")
+            raise NotRunnable(f"there is no workflow {key} in {self.source.info.directory}{more}", is_missing=True)
         if len(entries) > 1:
             raise NotRunnable(f"{key} has two files: {' and '.join(entry.label for entry in entries)}")
         (entry,) = entries
@@ -221,4 +225,6 @@ def _published(workflow: Workflow, version: WorkflowVersion) -> PublishedVersion
         if published.version == version:
             return published
     known = ", ".join(str(published.version) for published in workflow.versions) or "none"
-    raise NotRunnable(f"{workflow.key} has no published version {version} (there are: {known}); `draft` is the draft")
+    raise NotRunnable(
+        f"{workflow.key} has no published version {version} (there are: {known}); `draft` is the draft", is_missing=True
+    )

@@ -147,3 +147,9 @@ def test_durations(value: Any, span: timedelta, text: str) -> None:
 def test_moments() -> None:
     assert moment_text(moment("2026-01-25t10:00:00+01:00")) == "2026-01-25T09:00:00Z"
     assert moment_text(moment("2026-01-25T09:00:00.250Z")) == "2026-01-25T09:00:00.250Z"
+
+
+def test_a_bundle_is_no_test_and_that_is_all_that_is_said() -> None:
+    assert faults("exportedAt: x\nformat: alga-psa.workflow-bundle\nworkflows: []\n") == [
+        (2, 1, "is a bundle of workflows and no file of tests")
+    ]

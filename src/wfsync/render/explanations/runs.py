@@ -30,7 +30,7 @@ RUNS: Final = Chapter(
             "NOT_PUBLISHED",
             1,
             "The workflow has a draft only. What is executed is a published version.",
-            "`wfsync publish KEY` makes one of the draft; then apply.",
+            "`wfsync publish KEY` makes one of the draft in its file; `wfsync apply --force` brings it to the database.",
         ),
         Explanation(
             "WORKFLOW_PAUSED",
