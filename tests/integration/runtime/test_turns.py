@@ -96,6 +96,18 @@ def test_a_call_that_succeeded_under_a_key_is_not_made_again(instance: Make) -> 
     assert counting.keys == ["x", "y"]
 
 
+@pytest.mark.parametrize("transactional", [False, True])
+def test_nor_is_it_made_again_by_the_same_run(instance: Make, transactional: bool) -> None:
+    counting = Counting()
+    one = instance(Action("t.count", 1, run=counting, transactional=transactional))
+    twice = [call("a", "t.count", idempotencyKey="k"), call("b", "t.count", idempotencyKey="k")]
+    many = {"id": "l", "type": "control.forEach", "items": expr("[1,2,3]"), "itemVar": "item", "concurrency": 2}
+    many["body"] = [call("c", "t.count", idempotencyKey="k")]
+    one.define("w", [*twice, many, assign("n", n=expr("[vars.a.call, vars.b.call, vars.c.call]"))])
+    assert one.run("w")["output_json"]["vars"]["n"] == [1, 1, 1]
+    assert counting.keys == ["k"]
+
+
 def test_a_call_that_another_run_makes_right_now_is_waited_for(instance: Make) -> None:
     calling, go_on = threading.Event(), threading.Event()
     calls: list[str] = []

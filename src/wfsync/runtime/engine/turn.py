@@ -81,6 +81,8 @@ class _Turn:
         self._flying: dict[Future[Outcome], Call] = {}
         self._postponed: set[Pos] = set()
         """Calls that another run makes right now under the same key."""
+        self._behind: set[Pos] = set()
+        """Calls whose key is that of another call of this run, until that one is back."""
 
     # -- from the beginning to the end ---------------------------------------------------------------------------
 
@@ -206,7 +208,7 @@ class _Turn:
 
     def _calls(self, machine: Machine) -> list[CallAction]:
         """The calls that are yet to be made."""
-        busy = {call.command.pos for call in self._flying.values()} | self._postponed
+        busy = {call.command.pos for call in self._flying.values()} | self._postponed | self._behind
         return [c for c in machine.pending if isinstance(c, CallAction) and c.pos not in busy]
 
     def _call(self, machine: Machine, commands: list[CallAction]) -> None:
@@ -245,7 +247,7 @@ class _Turn:
         own: list[Call] = []
         for call in calls:
             if call.scope in scopes:
-                self._postponed.add(call.command.pos)
+                self._behind.add(call.command.pos)
             else:
                 scopes.add(call.scope)
                 own.append(call)
@@ -311,6 +313,7 @@ class _Turn:
 
     def _take(self, machine: Machine, outcome: Outcome) -> None:
         """The interpreter hears what came of a call. The outcome is kept even if it is then too slow to go on."""
+        self._behind.clear()
         if outcome.end is not None:
             self._journal.batch.invocations.append(outcome.end)
         self._journal.batch.logs += outcome.lines

@@ -241,9 +241,13 @@ def record(
         ).fetchone()
         if held is None:
             return None
+        # Outcomes first: what is claimed inside may have the key of a call that has just succeeded.
+        known = len(batch.invocations)
+        if known:
+            end_invocations(conn, place, begun, batch.invocations)
         if inside is not None:
             inside(conn)
-        _write(conn, place, begun, batch)
+        _write(conn, place, begun, batch, known)
         if batch.end is not None:
             end_run(conn, place, begun.run_id, batch.end)
         elif batch.status == "WAITING":
@@ -253,7 +257,8 @@ def record(
         return Recorded(held[0], held[1])
 
 
-def _write(conn: Connection, place: Place, begun: Begun, batch: Batch) -> None:
+def _write(conn: Connection, place: Place, begun: Begun, batch: Batch, known: int) -> None:
+    """Everything of ``batch`` but its first ``known`` outcomes, which are written."""
     names = {"tenant": place.tenant, "run": begun.run_id}
     if batch.events:
         conn.execute(
@@ -274,8 +279,8 @@ def _write(conn: Connection, place: Place, begun: Begun, batch: Batch) -> None:
         )
     if batch.consumed:
         consume(conn, place, batch.consumed)
-    if batch.invocations:
-        end_invocations(conn, place, begun, batch.invocations)
+    if batch.invocations[known:]:
+        end_invocations(conn, place, begun, batch.invocations[known:])
     for wait in batch.waits:
         wait.insert(conn, place, begun.run_id)
 
