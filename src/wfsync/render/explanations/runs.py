@@ -30,15 +30,16 @@ RUNS: Final = Chapter(
             "NOT_PUBLISHED",
             1,
             "The workflow has a draft only. What is executed is a published version.",
-            "`wfsync publish KEY` makes one of the draft in its file; `wfsync apply --force` brings it to the database.",
+            "`wfsync publish KEY` makes one of the draft in its file; `wfsync apply --force` brings it to the"
+            " database.",
         ),
         Explanation(
             "WORKFLOW_PAUSED",
             4,
             "The workflow is paused, by its metadata or because too many of its runs failed (`autoPauseOnFailure`). A"
             " paused workflow starts nothing; what runs already goes on.",
-            "Look at the failed runs (`wfsync runs list --status FAILED`). In the embedded database an apply of `isPaused:"
-            " false` takes the pause back. A named database owns the field (`fields.database`): there `UPDATE"
+            "Look at the failed runs (`wfsync runs list --status FAILED`). In the embedded database an apply of"
+            " `isPaused: false` takes the pause back. A named database owns the field (`fields.database`): there `UPDATE"
             " workflow_definitions SET is_paused = false WHERE key = …` does.",
         ),
         Explanation(
