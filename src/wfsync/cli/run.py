@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import click
 
@@ -18,10 +19,13 @@ from wfsync.cli.runtime_session import Runtime, directory_option, json_value, ru
 if TYPE_CHECKING:
     from wfsync.store.runtime.reading import Run
 
-__all__ = ["following", "run", "show_end", "working"]
+__all__ = ["carried_on", "run", "show_end"]
+
+Seen: TypeAlias = dict[tuple[str, str, int], str]
 
 _DRAIN: Final = 10.0
 """Seconds that steps of other runs may take when this command ends."""
+_LOOK: Final = 2.0
 
 
 @click.command()
@@ -53,32 +57,58 @@ def run(
       wfsync run finance.dunning --payload @invoice.json --version 2
     """
     from wfsync.runtime.runs import start
-    from wfsync.store.runtime.workers import living
 
     value = json_value(payload, "--payload")
     with runtime(app, directory) as found:
         run_id, begins = start(found.pool, found.registry, key, value, version)
-        with found.pool.session() as conn:
-            lives = living(conn, found.pool.place)
         app.info(f"run {run_id} of {key}" + ("" if begins else " is queued: the workflow is at its concurrencyLimit"))
-        with working(app, found, needed=not lives):
-            if lives and not wait:
-                ended = _as_it_stands(found, run_id)
-            else:
-                ended = following(app, found, run_id, to_the_end=wait)
+        ended = carried_on(app, found, run_id, wait=wait)
         show_end(app, found, ended, form)
 
 
+def carried_on(app: App, found: Runtime, run_id: str, *, wait: bool) -> Run:
+    """The run after what this command has to do with it: nothing where a worker lives, unless it is to ``wait``; where
+    none does, or none does any more, this command is one.
+    """
+    seen: Seen = {}
+    if _living(found):
+        if not wait:
+            return _as_it_stands(found, run_id)
+        ended = _following(app, found, run_id, seen, to_the_end=True, stopped=_deserted(found))
+        if not ended.is_active:
+            return ended
+    app.info("no worker is running: this command works on it")
+    with _working(found):
+        return _following(app, found, run_id, seen, to_the_end=wait, stopped=lambda: False)
+
+
+def _living(found: Runtime) -> bool:
+    from wfsync.store.runtime.workers import living
+
+    with found.pool.session() as conn:
+        return living(conn, found.pool.place) > 0
+
+
+def _deserted(found: Runtime) -> Callable[[], bool]:
+    """Whether no worker lives any more: one that was killed is known to be dead only some time later."""
+    looked_at = time.monotonic()
+
+    def deserted() -> bool:
+        nonlocal looked_at
+        if time.monotonic() - looked_at < _LOOK:
+            return False
+        looked_at = time.monotonic()
+        return not _living(found)
+
+    return deserted
+
+
 @contextmanager
-def working(app: App, found: Runtime, *, needed: bool) -> Iterator[None]:
-    """A worker of this process while the block runs, if one is ``needed``."""
+def _working(found: Runtime) -> Iterator[None]:
+    """A worker of this process while the block runs."""
     from wfsync.runtime.worker import Worker
 
-    if not needed:
-        yield
-        return
     worker = Worker(found.pool.place, found.registry)
-    app.info("no worker is running: this command works on it")
     with redirect_stdout(sys.stderr):  # what an action of somebody's prints is no part of our document
         try:
             worker.start()
@@ -87,7 +117,9 @@ def working(app: App, found: Runtime, *, needed: bool) -> Iterator[None]:
             worker.stop(_DRAIN)
 
 
-def following(app: App, found: Runtime, run_id: str, *, to_the_end: bool) -> Run:
+def _following(
+    app: App, found: Runtime, run_id: str, seen: Seen, *, to_the_end: bool, stopped: Callable[[], bool]
+) -> Run:
     """Show the steps of a run as they are taken; the run as it stands when there is no more to see."""
     from wfsync.render.runs import step_line
     from wfsync.runtime.following import follow
@@ -95,13 +127,13 @@ def following(app: App, found: Runtime, run_id: str, *, to_the_end: bool) -> Run
 
     color = not app.no_color and sys.stderr is not None and sys.stderr.isatty()
     try:
-        for seen in follow(found.pool, run_id, to_the_end=to_the_end, stopped=lambda: False):
-            if not isinstance(seen, Step):
-                return seen
+        for one in follow(found.pool, run_id, to_the_end=to_the_end, stopped=stopped, seen=seen):
+            if not isinstance(one, Step):
+                return one
             if app.log_format == "json":
-                app.record({"level": "info", "run": run_id, "step": seen.id, "path": seen.path, "status": seen.status})
+                app.record({"level": "info", "run": run_id, "step": one.id, "path": one.path, "status": one.status})
             elif not app.quiet:
-                echo(f"  {step_line(seen, color=color)}", err=True)
+                echo(f"  {step_line(one, color=color)}", err=True)
     except (KeyboardInterrupt, Terminated):
         app.info(f"the run stays, and workers go on with it; to end it: wfsync runs cancel {run_id}")
         raise
@@ -127,6 +159,10 @@ def show_end(app: App, found: Runtime, ended: Run, form: Literal["text", "json"]
     else:
         app.result(f"{run_line(ended)}.")
     if ended.status == "FAILED":
-        raise RunFailed(error_text(ended) or f"the run {ended.id} failed", hint=f"wfsync runs show {ended.id}")
+        raise RunFailed(
+            error_text(ended) or f"the run {ended.id} failed",
+            hint=f"`wfsync runs show {ended.id}` shows its steps, and `wfsync runs retry` goes on at the failed one",
+        )
     if ended.status == "CANCELED":
-        raise RunFailed(f"the run {ended.id} was canceled", code="RUN_CANCELED", hint=f"wfsync runs show {ended.id}")
+        hint = f"`wfsync runs show {ended.id}` says why"
+        raise RunFailed(f"the run {ended.id} was canceled", code="RUN_CANCELED", hint=hint)

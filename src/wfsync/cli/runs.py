@@ -9,7 +9,7 @@ import click
 
 from wfsync.cli.context import App, pass_app
 from wfsync.cli.options import environment_option, format_option
-from wfsync.cli.run import following, show_end, working
+from wfsync.cli.run import carried_on, show_end
 from wfsync.cli.runtime_session import Runtime, directory_option, runtime
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def retry(app: App, run_id: str, directory: Path | None, wait: bool, form: Liter
 
     with runtime(app, directory) as found:
         run = ask(found.pool, run_id)
-        _go_on(app, found, run.id, wait, form)
+        show_end(app, found, carried_on(app, found, run.id, wait=wait), form)
 
 
 @runs.command()
@@ -149,22 +149,7 @@ def replay(app: App, run_id: str, directory: Path | None, wait: bool, form: Lite
     with runtime(app, directory) as found:
         _, new_id, _ = ask(found.pool, run_id)
         app.info(f"run {new_id} is a replay of {run_id}")
-        _go_on(app, found, new_id, wait, form)
-
-
-def _go_on(app: App, found: Runtime, run_id: str, wait: bool, form: Literal["text", "json"]) -> None:
-    from wfsync.runtime.runs import the_run
-    from wfsync.store.runtime.workers import living
-
-    with found.pool.session() as conn:
-        lives = living(conn, found.pool.place)
-    with working(app, found, needed=not lives):
-        if lives and not wait:
-            with found.pool.session() as conn:
-                ended = the_run(conn, found.pool.place, run_id)
-        else:
-            ended = following(app, found, run_id, to_the_end=wait)
-    show_end(app, found, ended, form)
+        show_end(app, found, carried_on(app, found, new_id, wait=wait), form)
 
 
 def _family(found: Runtime, run: Run) -> list[str]:
