@@ -57,4 +57,16 @@ def send(
         sent = send_event(found.pool, found.registry, name, value, key, run_id)
         if sent.resumed or sent.started:
             note_without_worker(app, found)
+    if not (sent.resumed or sent.started or sent.queued or sent.skipped or sent.failed or sent.kept):
+        app.info(_unheard(key, run_id))
     app.result(sent_json(sent) if form == "json" else sent_text(sent))
+
+
+def _unheard(key: str | None, run_id: str | None) -> str:
+    """Why an event did nothing: what is to be looked at when it should have done something."""
+    if run_id is not None:
+        return "nothing came of it: " + (
+            "without --correlation-key it answers no wait and is not kept" if key is None else "the run has ended"
+        )
+    waits = "without --correlation-key it answers no wait" if key is None else "no run waits for it with this key"
+    return f"nothing came of it: {waits}, and no published workflow's trigger names it"

@@ -42,7 +42,9 @@ def tasks_text(found: Sequence[Task]) -> str:
         return "No tasks.\n"
     return "".join(
         f"{task.id}  {task.status:<9}  {plain(task.task_type)}  {plain(task.title)}  ({plain(task.workflow)},"
-        f" run {task.run_id[:8]}, {_moment(task.created_at)})\n"
+        f" run {task.run_id[:8]}, {_moment(task.created_at)})"
+        + ("" if task.answered_by is None else f"  answered by {plain(task.answered_by)}")
+        + "\n"
         for task in found
     )
 

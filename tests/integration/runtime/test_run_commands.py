@@ -106,6 +106,7 @@ def test_a_run_waits_for_a_person(work: Workplace) -> None:
     assert "INVALID_ANSWER" in work.fails(1, "tasks", "complete", task["id"], "--answer", '{"no": 1}').stderr
     work.ok("tasks", "complete", task["id"][:8], "--answer", '{"approved": true}')
     assert work.ok("tasks", "list").stdout == "No tasks.\n"
+    assert "  answered by " in work.ok("tasks", "list", "--all").stdout
     assert "TASK_CLOSED" in work.fails(3, "tasks", "complete", task["id"], "--answer", '{"approved": true}').stderr
 
 
@@ -180,6 +181,13 @@ def test_an_instance_that_somebody_else_made_is_not_ours_to_run(
     refused = place.fails(1, "run", "hello")
     assert "error RUNTIME_UNAVAILABLE" in refused.stderr
     assert "db upgrade" in refused.stderr
+
+
+def test_an_event_of_which_nothing_comes_is_explained(work: Workplace) -> None:
+    assert "without --correlation-key it answers no wait, and no published" in work.ok("events", "send", "no").stderr
+    assert "no run waits for it with this key" in work.ok("events", "send", "no", "--correlation-key", "k").stderr
+    work.ok("run", "ask")
+    assert "and is not kept" in work.ok("events", "send", "no", "--run", run_id(work)).stderr
 
 
 def test_json_documents_are_whole(work: Workplace) -> None:
