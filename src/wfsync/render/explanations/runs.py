@@ -39,8 +39,8 @@ RUNS: Final = Chapter(
             "The workflow is paused, by its metadata or because too many of its runs failed (`autoPauseOnFailure`). A"
             " paused workflow starts nothing; what runs already goes on.",
             "Look at the failed runs (`wfsync runs list --status FAILED`). In the embedded database an apply of"
-            " `isPaused: false` takes the pause back. A named database owns the field (`fields.database`): there `UPDATE"
-            " workflow_definitions SET is_paused = false WHERE key = …` does.",
+            " `isPaused: false` takes the pause back. A named database owns the field (`fields.database`): there"
+            " `UPDATE workflow_definitions SET is_paused = false WHERE key = …` does.",
         ),
         Explanation(
             "INVALID_PAYLOAD",
