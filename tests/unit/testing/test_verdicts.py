@@ -307,3 +307,9 @@ def test_the_calendar_has_an_end(tmp_path: Path) -> None:
     later = "now: 9999-12-31T23:59:59Z\npayload: {n: 20}\nevents: [{name: E, after: 999999d}]\ncancelAfter: 999999d\n"
     stubs = "stubs: {tell: {output: {id: m}, delay: 999999d}}\n"
     assert tried(tmp_path, STEPS, later + stubs + "expect: {vars: {n: 20}}").result == "passed"
+
+
+def test_workflows_that_call_one_another_without_end_fail_as_in_an_instance(tmp_path: Path) -> None:
+    again = {"id": "again", "type": "control.callWorkflow", "workflowId": "w", "workflowVersion": 1}
+    expected = "expect: {error: {category: ValidationError, code: DEPTH}}"
+    assert tried(tmp_path, [again], f"payload: {{n: 1}}\n{expected}").result == "passed"

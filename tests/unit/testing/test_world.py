@@ -204,9 +204,8 @@ def test_steps_of_a_child_are_named_with_its_key(tmp_path: Path) -> None:
 def test_workflows_that_call_themselves_for_ever_end_in_a_verdict(tmp_path: Path) -> None:
     steps = {"w": [{**CALL, "workflowId": "w"}]}
     [verdict] = verdicts(tmp_path, steps, "version: 1\nworkflow: w\ntests: [{name: a}]")
-    assert verdict.result == "error"
-    assert verdict.trouble is not None
-    assert "call one another" in verdict.trouble.message
+    assert verdict.result == "failed"
+    assert "call one another" in verdict.differences[0].note
 
 
 def test_a_loop_without_end_ends_in_a_verdict(tmp_path: Path) -> None:

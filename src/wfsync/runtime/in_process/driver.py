@@ -285,6 +285,9 @@ class Driver:
         pos = command.pos
         found = self.world.child(run.info, command)
         self.children.append(StartedChild(run.info, command, self.now))
+        if isinstance(found, Program) and run.info.depth >= MOST_DEPTH:
+            message = f"more than {MOST_DEPTH} workflows call one another, the last is {found.key}"
+            found = Failure("ValidationError", message, "DEPTH")  # as the engine says it
         match found:
             case Failure():
                 self.at(self.now, lambda: self._send(run, Failed(self.now, pos, found)))
@@ -294,11 +297,6 @@ class Driver:
                     lambda: self._send(run, ChildEnded(self.now, pos, found.status, found.output, found.failure)),
                 )
             case Program():
-                if run.info.depth >= MOST_DEPTH:
-                    raise CannotGoOn(
-                        f"more than {MOST_DEPTH} workflows call one another, the last is {found.key}",
-                        "which condition was meant to end that?",
-                    )
                 run_id = str(uuid5(_RUNS, f"{run.info.id}/{pos.path}/{pos.iteration}/{pos.attempt}"))
                 info = RunInfo(run_id, found, run.info.depth + 1)
                 self.at(self.now, lambda: self._begin_child(info, command, run))
