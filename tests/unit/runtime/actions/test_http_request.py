@@ -297,6 +297,11 @@ def test_headers_that_would_make_another_request(server: WebServer, headers: dic
     assert "Y: 2" not in failed.message
 
 
+def test_a_header_may_hold_latin_1(server: WebServer) -> None:
+    ask(server.url(), headers={"X-Name": "Zoë", "Authorization": "Basic é"})
+    assert (server.seen[0].headers["x-name"], server.seen[0].headers["authorization"]) == ("Zoë", "Basic é")
+
+
 def test_the_schema_refuses_slips() -> None:
     slips: list[dict[str, Any]] = [
         {},

@@ -73,7 +73,11 @@ def exchange(asked: Asked) -> Answer:
     request = httpx.Request(
         asked.method,
         asked.url.copy_with(host=literal),
-        headers={**asked.headers, "Host": asked.url.netloc.decode("ascii")},
+        # As bytes: the library takes no text but ASCII, and headers may have Latin-1.
+        headers=[
+            (name.encode("ascii"), value.encode("latin-1"))
+            for name, value in {**asked.headers, "Host": asked.url.netloc.decode("ascii")}.items()
+        ],
         content=asked.content or None,
         extensions={
             "timeout": httpx.Timeout(left).as_dict(),
