@@ -11,6 +11,7 @@ import pytest
 from running import Instance, assign, call, expr, sleep
 from wfsync.runtime.engine.turn import take_turn
 from wfsync.runtime.registry import Action, ActionContext, ActionFailed
+from wfsync.runtime.runs import cancel
 from wfsync.store.runtime.turns import Batch, begin, record
 
 Make = Callable[..., Instance]
@@ -312,3 +313,26 @@ def test_items_are_called_side_by_side_where_the_loop_says_so(instance: Make, co
     assert run["status"] == "SUCCEEDED"
     assert run["output_json"]["payload"]["last"] == 30
     assert len(one.rows("SELECT 1 FROM workflow_action_invocations WHERE status = 'SUCCEEDED'")) == 3
+
+
+@pytest.mark.parametrize("side_by_side", [False, True])
+def test_a_run_canceled_during_a_long_call_ends_canceled_and_keeps_the_outcome(
+    instance: Make, monkeypatch: pytest.MonkeyPatch, side_by_side: bool
+) -> None:
+    monkeypatch.setattr("wfsync.runtime.engine.journal._LONG", 0.0)  # every call is a long one
+    one: Instance
+
+    def canceled_meanwhile(given: Any, context: ActionContext) -> Any:
+        cancel(one.pool, context.run_id, "too late?")
+        return {"n": 1}
+
+    one = instance(Action("t.long", 1, run=canceled_meanwhile))
+    steps = [call("a", "t.long"), assign("b", x=1)]
+    loop = {"id": "l", "type": "control.forEach", "items": expr("[1, 2]"), "itemVar": "i", "concurrency": 2}
+    loop["body"] = steps
+    one.define("w", [loop] if side_by_side else steps)
+    run = one.run("w")
+    assert run["status"] == "CANCELED"
+    assert "b" not in {step for step, *_ in one.steps(run["run_id"])}
+    rows = one.rows("SELECT status, output_json FROM workflow_action_invocations")
+    assert rows == [{"status": "SUCCEEDED", "output_json": {"n": 1}}] * (2 if side_by_side else 1)

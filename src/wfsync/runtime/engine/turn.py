@@ -233,7 +233,7 @@ class _Turn:
             self._journal.batch.invocations += [not_made(c) for c in ready if c.prepared.action.side_effects]
             return
         if len(ready) == 1 and not self._flying:
-            self._take(machine, make(ready[0]))
+            self._take(machine, make(ready[0]), hears=True)
         else:
             for call in ready:
                 self._flying[self._services.side_by_side.submit(make, call)] = call
@@ -304,20 +304,26 @@ class _Turn:
             del self._flying[future]
             outcome = future.result()
             if not machine.done:
-                self._take(machine, outcome)
+                self._take(machine, outcome, hears=True)
             elif outcome.end is not None:
                 self._journal.batch.invocations.append(outcome.end)
         self._postponed.clear()
         if self._journal.is_due and not machine.done:
             self._record()
 
-    def _take(self, machine: Machine, outcome: Outcome) -> None:
-        """The interpreter hears what came of a call. The outcome is kept even if it is then too slow to go on."""
+    def _take(self, machine: Machine, outcome: Outcome, *, hears: bool = False) -> None:
+        """The interpreter hears what came of a call. The outcome is kept even if it is then too slow to go on.
+
+        Who was away for long ``hears`` first whether the run was canceled meanwhile: it may not end as if it were not.
+        """
         self._behind.clear()
         if outcome.end is not None:
             self._journal.batch.invocations.append(outcome.end)
+        if hears and self._journal.is_due:
+            self._record()
         self._journal.batch.logs += outcome.lines
-        self._send(machine, outcome.event(self._journal))
+        if not machine.done:
+            self._send(machine, outcome.event(self._journal))
 
     # -- ends ----------------------------------------------------------------------------------------------------
 
