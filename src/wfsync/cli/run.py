@@ -73,6 +73,7 @@ def carried_on(app: App, found: Runtime, run_id: str, *, wait: bool) -> Run:
     seen: Seen = {}
     if _living(found):
         if not wait:
+            app.info("a worker is running and takes it; --wait stays until the run has ended")
             return _as_it_stands(found, run_id)
         ended = _following(app, found, run_id, seen, to_the_end=True, stopped=_deserted(found))
         if not ended.is_active:

@@ -103,6 +103,7 @@ def cancel(app: App, run_id: str, directory: Path | None, reason: str) -> None:
     from wfsync.runtime.engine.services import Services
     from wfsync.runtime.engine.turn import take_turn
     from wfsync.runtime.runs import cancel as ask
+    from wfsync.runtime.runs import require_active, the_run
     from wfsync.store.runtime.workers import living
 
     with runtime(app, directory) as found:
@@ -113,6 +114,10 @@ def cancel(app: App, run_id: str, directory: Path | None, reason: str) -> None:
             services = Services(found.pool, found.registry)
             for one in (run.id, *_family(found, run)):
                 take_turn(services, one)
+            with found.pool.session() as conn:
+                became = the_run(conn, found.pool.place, run.id)
+            if became.status != "CANCELED":  # it heard of something else first, such as the answer of its last task
+                require_active(became.id, became.status)
     app.result(f"Canceling run {run.id} of {run.workflow}." if lives else f"Canceled run {run.id} of {run.workflow}.")
 
 

@@ -116,5 +116,5 @@ def _file(name: str, option: str) -> bytes:
             return stream.read(_MOST_BYTES + 1)
     except OSError as error:
         raise InputError(
-            f"{option}: {name} cannot be read: {error.strerror}", code="INVALID_JSON", hint="check the file's name"
+            f"{option}: {name!r} cannot be read: {error.strerror}", code="INVALID_JSON", hint="check the file's name"
         ) from None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wfsync.store.runtime.place import Place
     from wfsync.store.session import Connection
 
-__all__ = ["RunFailed", "cancel", "program_of", "replay", "retry", "start", "the_run"]
+__all__ = ["RunFailed", "cancel", "program_of", "replay", "require_active", "retry", "start", "the_run"]
 
 
 class RunFailed(WfsyncError):
@@ -113,9 +113,14 @@ def cancel(pool: Pool, prefix: str, reason: str) -> Run:
     with pool.session() as conn:
         run = the_run(conn, pool.place, prefix)
         status = request_cancel(conn, pool.place, run.id, reason)
-    if status is None or status not in {"QUEUED", "RUNNING", "WAITING"}:
-        raise Conflict(f"the run {run.id} has ended already: {status or 'it is gone'}", code="RUN_ENDED")
+    require_active(run.id, status)
     return run
+
+
+def require_active(run_id: str, status: str | None) -> None:
+    """Raise `Conflict` (``RUN_ENDED``) where a run of this status has ended; None is one that is gone."""
+    if status is None or status not in {"QUEUED", "RUNNING", "WAITING"}:
+        raise Conflict(f"the run {run_id} has ended already: {status or 'it is gone'}", code="RUN_ENDED")
 
 
 def retry(pool: Pool, prefix: str) -> Run:

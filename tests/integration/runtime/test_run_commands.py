@@ -118,6 +118,16 @@ def test_a_run_is_canceled_without_a_worker(work: Workplace) -> None:
     assert "UNKNOWN_RUN" in work.fails(1, "runs", "show", "ffffffff").stderr
 
 
+def test_what_a_run_heard_before_its_end_goes_first(work: Workplace) -> None:
+    work.ok("run", "ask")
+    (task,) = work.ok("tasks", "list", "--format", "json").json()["tasks"]
+    work.ok("tasks", "complete", task["id"], "--answer", '{"approved": true}')
+    late = work.fails(3, "runs", "cancel", run_id(work))
+    assert "has ended already: SUCCEEDED" in late.stderr
+    assert late.stdout == ""
+    assert _status(work, run_id(work)) == "SUCCEEDED"
+
+
 def test_workers_do_the_work_hear_of_applies_and_drain(work: Workplace) -> None:
     worker = work.cli.start(
         "--database", work.database.conninfo, "--tenant", str(work.database.tenant), "worker", cwd=work.folder
