@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from wfsync.bundle.model import Json
 
-__all__ = ["OPERATORS", "filter_faults", "matches"]
+__all__ = ["OPERATORS", "filter_faults", "matches", "names_of"]
 
 _ABSENT: Final[Any] = object()
 
@@ -99,13 +99,17 @@ def _matches(payload: Json, one: Mapping[str, Json]) -> bool:
             return False
 
 
-def _at(payload: Json, path: str) -> Json:
+def names_of(path: str) -> list[str]:
+    """The names and indexes that a filter's path goes through."""
     if path.startswith("/"):
-        parts = [part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/")]
-    else:
-        parts = path.replace("[", ".").replace("]", "").split(".")
-        if parts[0] == "payload" and not (isinstance(payload, dict) and "payload" in payload):
-            parts = parts[1:]
+        return [part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/")]
+    return path.replace("[", ".").replace("]", "").split(".")
+
+
+def _at(payload: Json, path: str) -> Json:
+    parts = names_of(path)
+    if not path.startswith("/") and parts[0] == "payload" and not (isinstance(payload, dict) and "payload" in payload):
+        parts = parts[1:]
     value = payload
     for part in parts:
         if isinstance(value, dict) and part in value:

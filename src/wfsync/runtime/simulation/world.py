@@ -13,7 +13,7 @@ from typing import Final, Literal
 from wfsync.bundle.model import Json, JsonObject
 from wfsync.runtime.assignment import InvalidPath, parse_saved
 from wfsync.runtime.calling import PreparedCall, perform, prepare
-from wfsync.runtime.filters import matches
+from wfsync.runtime.filters import matches, names_of
 from wfsync.runtime.in_process.context import Context
 from wfsync.runtime.in_process.world import ChildEnd, Program, Reply, RunInfo, TaskAnswer
 from wfsync.runtime.nodes import EMAIL_ACTIONS
@@ -161,7 +161,7 @@ def _step_at(definition: JsonObject, path: str) -> JsonObject:
 def _satisfy(payload: JsonObject, one: Mapping[str, Json]) -> None:
     """Change ``payload`` so that it passes the filter ``one``, where that is simple."""
     path, op, value = str(one["path"]), one["op"], one.get("value")
-    names = path.removeprefix("payload.").split(".") if not path.startswith("/") else path[1:].split("/")
+    names = names_of(path.removeprefix("payload."))
     wanted: Json
     match op:
         case "=" | ">=" | "<=" | "contains" | "starts_with" | "ends_with":

@@ -125,6 +125,12 @@ def test_an_event_is_made_up_that_passes_the_filters() -> None:
     assert found.envelope["vars"]["note"] == "made-up note"
 
 
+def test_paths_of_filters_are_read_as_waits_read_them() -> None:
+    filters = [{"path": path, "op": "=", "value": 7} for path in ("/a~1b/~0c", "items[0].n", "payload.x")]
+    found = simulated(node("w", "event.wait", eventName="E", correlationKey="k", filters=filters))
+    assert found.status is RunStatus.SUCCEEDED
+
+
 def test_waits_may_time_out_instead_and_no_time_is_waited_for() -> None:
     found = simulated(wait(timeoutMs=86_400_000), waits="time-out")
     assert found.status is RunStatus.FAILED

@@ -73,7 +73,7 @@ def _refuse_above_limit(length: int) -> None:
 
 def _split(given: JsonObject) -> Json:
     source, separator = given["text"], given["separator"]
-    limit = int(given.get("limit", 0))
+    limit = min(int(given.get("limit", 0)), len(source) + 1)  # no text has more parts
     items: list[str] = source.split(separator, limit - 1 if limit else -1)
     if given.get("trim", False):
         items = [item.strip() for item in items]
