@@ -83,7 +83,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("split_text", {"text": "a:b", "separator": ":", "limit": 1}, {"items": ["a:b"]}),
     ("split_text", {"text": "a:b", "separator": ":", "limit": 10**30}, {"items": ["a", "b"]}),
     ("split_text", {"text": "", "separator": ":", "limit": 7}, {"items": [""]}),
-    ("replace_text", {"text": "aa", "search": "a", "replacement": "b", "limit": 10**30}, {"text": "bb"}),
+    ("replace_text", {"text": "aa", "search": "a", "replacement": "b", "limit": 10**30}, {"text": "bb", "count": 2}),
     ("lowercase_text", {"text": "ÀÉ"}, {"text": "àé"}),
     ("uppercase_text", {"text": "straße"}, {"text": "STRASSE"}),
     ("trim_text", {"text": " \u00a0x\n"}, {"text": "x"}),
