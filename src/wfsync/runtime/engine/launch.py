@@ -33,7 +33,8 @@ def require_installed() -> None:
 
     missing = [name for name in ("dbos", "jsonata", "re2") if find_spec(name) is None]
     if missing:
-        raise RuntimeNotInstalled(f"workflows cannot be executed here: {', '.join(missing)} is not installed")
+        are = "is" if len(missing) == 1 else "are"
+        raise RuntimeNotInstalled(f"workflows cannot be executed here: {', '.join(missing)} {are} not installed")
 
 
 class Engine:
