@@ -334,6 +334,8 @@ class Trial:
             if run is not None:
                 driver.runs.append(run)
                 main = run if found == run_id else main
+        if main is not None and self.trouble is not None:
+            main.end = None  # it ends, sooner or later, because the test could not go on: that is no end of its own
         if main is not None and main.end is not None:
             # Where the clock stands: the delays of the last turn's calls are behind it, and no real time is in it
             main.ended_at = self.now
