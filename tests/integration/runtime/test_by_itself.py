@@ -46,6 +46,19 @@ class TestAdmission:
         one.work()
         assert statuses(one) == ["CANCELED", "SUCCEEDED", "WAITING", "CANCELED"]
 
+    def test_the_limit_holds_however_the_database_plans(self, instance: Make) -> None:
+        one = instance()
+        one.define("w", [wait_for("a", "never")], concurrency_limit=1)
+        for _ in range(5):
+            one.start("w")
+        one.execute("UPDATE workflow_definitions SET concurrency_limit = 2")
+        with one.pool.session() as conn:
+            for join in ("hashjoin", "mergejoin", "hashagg"):
+                conn.execute(f"SET enable_{join} = off")  # a nested loop would select anew for each row
+            assert admit_all(conn, one.place) == 1
+        one.work()
+        assert sorted(statuses(one)) == ["QUEUED"] * 3 + ["WAITING"] * 2
+
     def test_the_limit_holds_when_many_start_at_once(self, instance: Make) -> None:
         one = instance()
         one.define("w", [wait_for("a", "never")], concurrency_limit=3)

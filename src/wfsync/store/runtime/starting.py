@@ -157,14 +157,16 @@ def admit(conn: Connection, place: Place, workflow_id: str) -> int:
         names,
     ).fetchone()
     free = None if row[0] is None else max(int(row[0]) - int(under_way[0] if under_way else 0), 0)
+    # An array is made once. `IN (SELECT … LIMIT … SKIP LOCKED)` may become a join that selects anew for each row,
+    # skips those that it has just updated, and so lets in more than are free.
     begun = conn.execute(
         """
         UPDATE workflow_runs SET admitted_at = pg_catalog.clock_timestamp(), updated_at = pg_catalog.clock_timestamp()
-        WHERE tenant = %(tenant)s AND run_id IN (
+        WHERE tenant = %(tenant)s AND run_id = ANY (ARRAY(
             SELECT run_id FROM workflow_runs
             WHERE tenant = %(tenant)s AND workflow_id = %(workflow)s AND status = 'QUEUED' AND admitted_at IS NULL
                 AND cancel_requested_at IS NULL
-            ORDER BY created_at, run_id LIMIT %(free)s FOR NO KEY UPDATE SKIP LOCKED)
+            ORDER BY created_at, run_id LIMIT %(free)s FOR NO KEY UPDATE SKIP LOCKED))
         RETURNING run_id::text, fence
         """,
         {**names, "free": free},
