@@ -150,6 +150,7 @@ def test_names_are_escaped(cli: CommandLine, repo: Path) -> None:
 
 def test_an_export_makes_the_same_check_elsewhere(cli: CommandLine, repo: Path, tmp_path: Path) -> None:
     target = tmp_path / "elsewhere" / "from-production.yaml"
+    target.parent.mkdir()
     done = cli("registry", "export", "--out", target, cwd=repo)
     assert (done.code, done.stdout.startswith("Exported ")) == (0, True)
     assert target.read_bytes() == cli("registry", "export", cwd=repo).stdout.encode(), "the same bytes each time"
@@ -170,6 +171,12 @@ def test_an_export_as_json(cli: CommandLine, repo: Path) -> None:
         cli("registry", "export", "--format", "json", cwd=repo).stdout
     )
     assert cli("registry", "check", "out.json", cwd=repo).code == 0
+
+
+def test_an_export_makes_no_folder(cli: CommandLine, repo: Path) -> None:
+    refused = cli("registry", "export", "--out", "nowhere/registry.yaml", cwd=repo)
+    assert (refused.code, (repo / "nowhere").exists()) == (1, False)
+    assert "the folder nowhere does not exist" in refused.stderr
 
 
 def test_an_export_replaces_the_repositorys_own_file_only_by_what_is_installed(cli: CommandLine, repo: Path) -> None:

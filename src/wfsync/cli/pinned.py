@@ -70,7 +70,7 @@ def refuse_nothing(source: Path | None, rev: str | None, repo: str | None) -> No
 
 
 def refuse_homeless(out: Path, beside: Iterable[str]) -> None:
-    """Raise `ConfigError` (``OUTPUT``) when the folder of a plan file is not there: it may be a slip of the pen; and
+    """Raise `ConfigError` (``OUTPUT``) when the folder of ``out`` is not there: it may be a slip of the pen; and
     `click.UsageError` when it has no name, or that of a file of those ``beside`` it.
     """
     if not out.name:

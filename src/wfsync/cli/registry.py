@@ -11,6 +11,7 @@ import click
 from wfsync.cli import exit_codes
 from wfsync.cli.context import App, pass_app
 from wfsync.cli.options import environment_option, format_option, rev_option
+from wfsync.cli.pinned import refuse_homeless
 
 if TYPE_CHECKING:
     from wfsync.bundle.declared import Declared
@@ -132,6 +133,8 @@ def export(
     from wfsync.runtime.registry_tree import registry_tree
     from wfsync.runtime.stubs import combined
 
+    if target is not None:
+        refuse_homeless(target, ())
     declared = None
     if not installed:
         workspace = _workspace(app, directory, rev)
