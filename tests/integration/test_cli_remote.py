@@ -169,6 +169,8 @@ def test_only_signed_commits(author: Workplace, work: Workplace, tmp_path: Path)
     # A revision of a checkout can be verified as well, its files cannot
     assert author("plan", "--rev", "HEAD", env=environment).code == 0
     assert author("plan", "--rev", "HEAD~1", env=environment).code == 4
-    assert author("plan", env=environment).code == 64
+    unsigned = author("plan", env=environment)
+    assert (unsigned.code, "VERIFY_DEMANDED" in unsigned.stdout) == (0, True)
+    assert author("apply", "--force", env=environment).code == 1
     assert work("plan", "--repo", url, env={"WFSYNC_VERIFY": "ssh"}).code == 64
     assert work("plan", "--repo", url, env={"WFSYNC_ALLOWED_SIGNERS": str(allowed)}).code == 1

@@ -16,7 +16,7 @@ __all__ = ["events"]
 
 @click.group()
 def events() -> None:
-    """Send events to workflows."""
+    """Send events: they resume the runs that wait for them, and start the workflows whose trigger names them."""
 
 
 @events.command()

@@ -163,6 +163,8 @@ def test_a_privilege_that_is_missing(
         f"GRANT {_ALL} ON ALL TABLES IN SCHEMA public TO {limited}",
         f"REVOKE ALL ON {table} FROM {limited}",
         f"GRANT {grants} ON {table} TO {limited}",
+        f"GRANT USAGE ON SCHEMA wfsync TO {limited}",
+        f"GRANT {_ALL} ON ALL TABLES IN SCHEMA wfsync TO {limited}",
     )
     conninfo = subject.database.server.conninfo(subject.database.name, user=limited)
     with subject.unchanged():
