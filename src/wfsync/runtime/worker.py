@@ -33,7 +33,7 @@ _TIMES: Final = 4
 
 def _end_process(reason: str) -> None:
     """No clean-up: whatever this process would still do, another one does by now."""
-    sys.stderr.write(f"wfsync: error WORKER_LOST: this worker ends at once: {reason}\n")
+    sys.stderr.write(f"wfsync: error WORKER_ENDED: this worker ends at once: {reason}\n")
     sys.stderr.flush()
     os._exit(1)
 

@@ -113,7 +113,7 @@ RUNS: Final = Chapter(
             "Correct --answer.",
         ),
         Explanation(
-            "WORKER_LOST",
+            "WORKER_ENDED",
             1,
             "A worker ended itself at once. It had not said for 15 seconds that it lives, because its process was"
             " paused or its machine too busy, and was declared dead; or it lost the database.",
