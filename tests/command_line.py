@@ -78,12 +78,17 @@ class CommandLine:
         )
         return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def start(self, *args: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Any:
-        """Start one command and return its `subprocess.Popen`, with pipes; the caller waits for it or kills it."""
+    def start(
+        self, *args: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, covered: bool = True
+    ) -> Any:
+        """Start one command and return its `subprocess.Popen`, with pipes; the caller waits for it or kills it.
+
+        ``covered=False`` for what is interrupted at any moment: coverage would still be starting.
+        """
         return subprocess.Popen(
             self.argv(*args),
             cwd=cwd or self.cwd,
-            env=self.environment(env),
+            env=self.environment(env, covered=covered),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -88,7 +88,8 @@ class Subject:
 
     def start(self, *command: str | Path, conninfo: str | None = None) -> Popen[bytes]:
         """Start ``command``; it is killed at the end of the test, at the latest."""
-        process: Popen[bytes] = self.cli.start(*self.arguments(*command, conninfo=conninfo), cwd=self.folder)
+        arguments = self.arguments(*command, conninfo=conninfo)
+        process: Popen[bytes] = self.cli.start(*arguments, cwd=self.folder, covered=False)
         self.processes.append(process)
         return process
 

@@ -33,7 +33,8 @@ _TIMES: Final = 4
 
 def _end_process(reason: str) -> None:
     """No clean-up: whatever this process would still do, another one does by now."""
-    sys.stderr.write(f"wfsync: error WORKER_ENDED: this worker ends at once: {reason}\n")
+    error = DatabaseError(f"this worker ends at once: {reason}", code="WORKER_ENDED")
+    sys.stderr.write(f"wfsync: error {error.code}: {error.message}\n")
     sys.stderr.flush()
     os._exit(1)
 
