@@ -1,9 +1,12 @@
 """The process: ``python -m wfsync`` and the ``wfsync`` program."""
 
 import gc
+import signal
 import sys
 from typing import NoReturn
 
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `Signals` stands, Ctrl-C ends us as it ends any program
 gc.disable()  # a short life with few cycles: collecting costs a tenth of the start, and doubles a large plan's time
 
 from wfsync.cli.interruption import Signals, Terminated  # noqa: E402 - the imports are what makes garbage
