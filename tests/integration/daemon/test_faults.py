@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -221,15 +222,15 @@ def test_a_client_that_sends_nothing_holds_no_sync_up(place: Make) -> None:
     watch = here.watch("--listen", "127.0.0.1:0", env={"WFSYNC_WEBHOOK_SECRET": "x"})
     watch.status("applied")
     host, _, port = watch.url.removeprefix("http://").partition(":")
-    silent = [socket.create_connection((host, int(port))) for _ in range(20)]
-    for one in silent[::2]:
-        one.sendall(b"POST /sync HTTP/1.1\r\nContent-Length: 1000\r\n\r\n{")
-    here.push(bundle("b"))
-    watch.status("applied")
-    assert watch.ask("/healthz")[0] == 200
-    assert watch.end() == 143
-    for one in silent:
-        one.close()
+    with ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_connection((host, int(port)))) for _ in range(20)]
+        for one in silent[::2]:
+            one.sendall(b"POST /sync HTTP/1.1\r\nContent-Length: 1000\r\n\r\n{")
+        here.push(bundle("b"))
+        watch.status("applied")
+        assert watch.ask("/healthz")[0] == 200
+        # 0 where the signal falls between the report of a commit and the rest after it (docs/operating.md)
+        assert watch.end() in (0, 143)
 
 
 def test_an_address_that_is_taken_is_said_before_anything_is_synced(place: Make) -> None:
