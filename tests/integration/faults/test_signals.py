@@ -168,7 +168,7 @@ def test_at_any_moment(shop: Make, wanted: Wanted, seed: int, pace: float) -> No
         until(subject.sessions, "wfsync is connected")
         time.sleep(rng.random() * pace / 3)
     else:
-        time.sleep(pace / 5 + rng.random() * pace * 4 / 5)  # sooner it is Python that is interrupted, not wfsync
+        time.sleep(rng.random() * pace)
     ended = subject.end(process, number)
     if ended.code == -number:  # before Python had anything of wfsync loaded
         assert subject.rows() == before
