@@ -26,10 +26,11 @@ from wfsync.errors import InputError, WfsyncError
 from wfsync.pipeline.adopting import Asker, adopt, release
 from wfsync.pipeline.applying import carry_out, require_consent
 from wfsync.pipeline.exporting import Destination, ExportRequest, export_files
+from wfsync.pipeline.options import PlanOptions
 from wfsync.pipeline.pinning import Setting, missing_meanwhile, open_pinned, pin_plan, require_unmoved
-from wfsync.pipeline.planning import Planned, PlanOptions, make_plan
+from wfsync.pipeline.planning import Planned, make_plan
 from wfsync.pipeline.rolling_back import RollbackOptions, plan_rollback
-from wfsync.pipeline.standing import Stock
+from wfsync.pipeline.stock import Stock
 from wfsync.plan.guard import Brakes, Consent
 from wfsync.plan.model import Plan, SourceRef
 from wfsync.plan.pinned_file import parse
@@ -37,8 +38,9 @@ from wfsync.policy import Wishes
 from wfsync.reconciling import comparing, stocktaking
 from wfsync.render.json import outcome_json, plan_json
 from wfsync.render.standing import stock_json
-from wfsync.state.desired import Selection, begin_loading, from_documents
+from wfsync.state.desired import begin_loading, from_documents
 from wfsync.state.live import Reading
+from wfsync.state.selection import Selection
 from wfsync.store.ledger.plans import PLAN_FILE
 from wfsync.wiring import Session, Workspace, open_session, open_workspace
 

@@ -99,12 +99,19 @@ def _end(process: subprocess.Popen[bytes], life: int) -> None:
 
 
 def _serve(name: str, life: int) -> None:
+    import click
+
     import wfsync.cli.main
     import wfsync.pipeline.applying
     import wfsync.pipeline.planning
     import wfsync.reconciling
     import wfsync.render.text
-    import wfsync.wiring  # noqa: F401 - all but pygit2, which looks for HOME when it is imported
+    import wfsync.wiring
+
+    root = wfsync.cli.main.cli
+    with click.Context(root) as context:
+        for command in root.list_commands(context):
+            root.get_command(context, command)
 
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(f"{name}.new")

@@ -1,8 +1,11 @@
 """The process: ``python -m wfsync`` and the ``wfsync`` program."""
 
+import atexit
 import gc
+import os
 import signal
 import sys
+import threading
 from typing import NoReturn
 
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -24,7 +27,21 @@ def run() -> NoReturn:
         code = signals.exit_code(stop)
         sys.stderr.write(f"wfsync: stopped; {signals.state}\n")
     signals.ignore()
-    sys.exit(code)
+    _end(code)
+
+
+def _end(code: int) -> NoReturn:
+    """End the process without freeing, one by one, what lies in memory: that can take as long as the command did."""
+    if threading.active_count() > 1:
+        sys.exit(code)  # which waits for them
+    try:
+        atexit._run_exitfuncs()  # as multiprocessing ends its processes
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except OSError:  # a reader who went away, a full disk: the interpreter knows what to say
+        sys.exit(code)
+    os._exit(code)
 
 
 if __name__ == "__main__":

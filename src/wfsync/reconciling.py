@@ -5,21 +5,29 @@ Above `wiring`, which opens each of the two, and below the commands and the serv
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from wfsync.errors import ConfigError
 from wfsync.policy import NO_WISHES, Wishes
 from wfsync.wiring import Session, Workspace
 
 if TYPE_CHECKING:
-    from wfsync.pipeline.planning import Planned, PlanOptions
-    from wfsync.pipeline.standing import Stock
-    from wfsync.state.desired import Loading, Selection
+    from wfsync.pipeline.options import PlanOptions
+    from wfsync.pipeline.planning import Planned
+    from wfsync.pipeline.stock import Stock
+    from wfsync.plan.model import Plan
+    from wfsync.repo.source import Source
+    from wfsync.state.desired import DesiredState, Loading
+    from wfsync.state.selection import Selection
 
-__all__ = ["comparing", "owning", "stocktaking"]
+_MANY: Final = 1000
+"""Files; looking for fewer takes no longer than starting a process."""
+
+__all__ = ["comparing", "owning", "planning", "stocktaking"]
 
 
 def owning(
@@ -65,46 +73,108 @@ def comparing(
     that it can wait for them before it creates anything. The policy of the configuration and ``wishes`` say what is
     pruned and where the brakes are. Raises what loading, ``connect`` and `make_plan` raise.
     """
-    from wfsync.pipeline.planning import make_plan
-    from wfsync.state.desired import begin_loading
+    with _loading(workspace, options, beside) as loading, connect(loading) as session:
+        owned = owning(workspace, options, selection, wishes, session.target.kind)
+        yield session, _planned(session, loading, owned, selection)
 
-    loading = begin_loading(workspace.source(beside=beside), workspace.load_options(options.policies), options.track)
-    try:
-        with connect(loading) as session:
-            owned = owning(workspace, options, selection, wishes, session.target.kind)
-            planned = make_plan(
-                session.conn,
-                session.layout,
-                session.tenant,
-                lambda: loading.finish().selected(selection, may_be_empty=owned.prune),
+
+@contextmanager
+def planning(
+    workspace: Workspace,
+    selection: Selection,
+    options: PlanOptions,
+    connect: Callable[[Loading], AbstractContextManager[Session]],
+    wishes: Wishes = NO_WISHES,
+) -> Iterator[tuple[Session, Plan]]:
+    """As `comparing`, for who only shows the plan: nothing is compared where neither side has moved since a plan that
+    found nothing to do.
+    """
+    with _loading(workspace, options) as loading, connect(loading) as session:
+        from wfsync.pipeline.recalling import recalled_plan
+
+        owned = owning(workspace, options, selection, wishes, session.target.kind)
+        yield (
+            session,
+            recalled_plan(
+                session.where,
+                loading.source,
+                loading.options,
                 session.reference(),
                 owned,
-                loading.recogniser,
-            )
-            yield session, planned
-    finally:
-        loading.close()
+                lambda: _planned(session, loading, owned, selection).plan,
+            ),
+        )
 
 
 def stocktaking(
-    workspace: Workspace, options: PlanOptions, connect: Callable[[Loading], AbstractContextManager[Session]]
+    workspace: Workspace,
+    options: PlanOptions,
+    connect: Callable[[Loading], AbstractContextManager[Session]],
+    *,
+    listed: bool = True,
 ) -> Stock:
-    """Load, connect, and look how every key of ``workspace`` stands. ``connect`` and faults as for `comparing`."""
-    from wfsync.pipeline.standing import take_stock
+    """Load, connect, and look how every key of ``workspace`` stands. ``connect`` and faults as for `comparing`.
+
+    Unless they are to be ``listed``, keys of which there is nothing to say may be counted only.
+    """
+    with _loading(workspace, options) as loading, connect(loading) as session:
+        from wfsync.pipeline.recalling import recalled_stock
+
+        brakes = workspace.config.policy.brakes(NO_WISHES, session.target.kind)
+        owned = replace(options, source=workspace.identity, brakes=brakes)
+        if listed:
+            return _stock(session, loading, owned)
+        return recalled_stock(
+            session.where,
+            loading.source,
+            loading.options,
+            session.reference(),
+            owned,
+            lambda: _stock(session, loading, owned),
+        )
+
+
+@contextmanager
+def _loading(workspace: Workspace, options: PlanOptions, beside: frozenset[str] = frozenset()) -> Iterator[Loading]:
+    """The bundles of ``workspace``, found and yet to be read."""
     from wfsync.state.desired import begin_loading
 
-    loading = begin_loading(workspace.source(), workspace.load_options(options.policies), options.track)
+    loading = begin_loading(_source(workspace, beside), workspace.load_options(options.policies), options.track)
     try:
-        with connect(loading) as session:
-            brakes = workspace.config.policy.brakes(NO_WISHES, session.target.kind)
-            return take_stock(
-                session.conn,
-                session.layout,
-                session.tenant,
-                loading.finish,
-                session.reference(),
-                replace(options, source=workspace.identity, brakes=brakes),
-                loading.recogniser,
-            )
+        yield loading
     finally:
         loading.close()
+
+
+def _source(workspace: Workspace, beside: frozenset[str]) -> Source:
+    """The bundle files. Many of them are looked for in another process while this one imports what a comparison needs,
+    which takes as long.
+    """
+    from wfsync.state.parallel import Ahead
+    from wfsync.state.workers import worthwhile_jobs
+
+    is_worthwhile = "psycopg" not in sys.modules and workspace.repository.tracked >= _MANY
+    jobs = worthwhile_jobs(workspace.repository.tracked) if is_worthwhile else 1
+    ahead = Ahead([beside], lambda files: workspace.source(beside=files), jobs=jobs)
+    try:
+        if jobs > 1:
+            import wfsync.pipeline.recalling
+            import wfsync.store.layout  # noqa: F401 - while the other process is at work
+        return next(ahead.results())
+    finally:
+        ahead.close()
+
+
+def _planned(session: Session, loading: Loading, options: PlanOptions, selection: Selection) -> Planned:
+    from wfsync.pipeline.planning import make_plan
+
+    def wanted() -> DesiredState:
+        return loading.finish().selected(selection, may_be_empty=options.prune)
+
+    return make_plan(*session.where, wanted, session.reference(), options, loading.recogniser)
+
+
+def _stock(session: Session, loading: Loading, options: PlanOptions) -> Stock:
+    from wfsync.pipeline.standing import take_stock
+
+    return take_stock(*session.where, loading.finish, session.reference(), options, loading.recogniser)

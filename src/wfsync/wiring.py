@@ -317,6 +317,11 @@ class Session:
     future_tenant: str | None = None
     """Where tables are absent: whose rows those would be that `wfsync db upgrade` makes room for."""
 
+    @property
+    def where(self) -> tuple[Connection, InstanceLayout, Tenant | None]:
+        """The rows that are meant, as who reads or writes them is told."""
+        return self.conn, self.layout, self.tenant
+
     def reference(self) -> TargetRef:
         """How a plan names this target."""
         from wfsync.plan.model import TargetRef

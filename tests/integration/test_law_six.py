@@ -24,7 +24,8 @@ from wfsync.apply.record import Recording
 from wfsync.bundle.load import LoadOptions
 from wfsync.errors import Conflict, Refused
 from wfsync.pipeline.applying import carry_out, require_consent
-from wfsync.pipeline.planning import PlanOptions, make_plan
+from wfsync.pipeline.options import PlanOptions
+from wfsync.pipeline.planning import make_plan
 from wfsync.plan.guard import Brakes, Consent
 from wfsync.plan.limits import Limit
 from wfsync.plan.model import TargetRef

@@ -34,7 +34,8 @@ from wfsync.errors import DatabaseError
 from wfsync.export.report import ExportReport
 from wfsync.pipeline.applying import carry_out, require_consent
 from wfsync.pipeline.exporting import Destination, ExportRequest, export_bundle, export_files
-from wfsync.pipeline.planning import Planned, PlanOptions, make_plan
+from wfsync.pipeline.options import PlanOptions
+from wfsync.pipeline.planning import Planned, make_plan
 from wfsync.plan.guard import Consent
 from wfsync.plan.model import Overwrite, TargetRef
 from wfsync.state.desired import begin_loading, from_documents

@@ -21,12 +21,14 @@ from small_bundles import bundle, canonical
 from wfsync.apply.execute import ApplyOptions
 from wfsync.errors import Conflict
 from wfsync.pipeline.applying import carry_out
+from wfsync.pipeline.options import PlanOptions
 from wfsync.pipeline.pinning import Opened, Setting, open_pinned, pin_plan, require_unmoved
-from wfsync.pipeline.planning import Planned, PlanOptions, make_plan
+from wfsync.pipeline.planning import Planned, make_plan
 from wfsync.plan.guard import Consent
 from wfsync.plan.model import Overwrite, TargetRef
 from wfsync.plan.pinned_file import parse
-from wfsync.state.desired import Selection, begin_loading
+from wfsync.state.desired import begin_loading
+from wfsync.state.selection import Selection
 from wfsync.wiring import open_workspace
 
 KEYS: Final = ("a", "b", "c", "d")

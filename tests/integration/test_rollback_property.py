@@ -24,7 +24,8 @@ from wfsync.bundle.field_policies import Policies
 from wfsync.bundle.load import LoadOptions
 from wfsync.pipeline.applying import carry_out, require_consent
 from wfsync.pipeline.exporting import ExportRequest, export_bundle
-from wfsync.pipeline.planning import Planned, PlanOptions, make_plan
+from wfsync.pipeline.options import PlanOptions
+from wfsync.pipeline.planning import Planned, make_plan
 from wfsync.pipeline.rolling_back import RollbackOptions, plan_rollback
 from wfsync.plan.guard import Brakes, Consent
 from wfsync.plan.limits import Limit

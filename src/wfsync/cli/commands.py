@@ -1,69 +1,76 @@
-"""Every command of `wfsync`, in the order of `--help`."""
+"""Every command of `wfsync`, by name; its module is imported when it is asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
 from typing import Final
 
 import click
+from click.exceptions import NoSuchCommand
 
-from wfsync.cli.authoring import init, new
-from wfsync.cli.completion import completion
-from wfsync.cli.database import db
-from wfsync.cli.events import events
-from wfsync.cli.exporting import export
-from wfsync.cli.fmt import fmt
-from wfsync.cli.history import history, show
-from wfsync.cli.importing import import_
-from wfsync.cli.inspecting import diff, refs
-from wfsync.cli.publish import publish
-from wfsync.cli.reconcile import apply, plan
-from wfsync.cli.reference import explain, schema
-from wfsync.cli.registry import registry
-from wfsync.cli.rollback import rollback
-from wfsync.cli.run import run
-from wfsync.cli.runs import runs
-from wfsync.cli.secrets import secrets
-from wfsync.cli.simulate import simulate
-from wfsync.cli.standing import adopt, release, status
-from wfsync.cli.tasks import tasks
-from wfsync.cli.test import test
-from wfsync.cli.validate import validate
-from wfsync.cli.watching import watch
-from wfsync.cli.worker import schedules, worker
+__all__ = ["Commands"]
 
-__all__ = ["COMMANDS"]
+_MODULES: Final[Mapping[str, str]] = {
+    "adopt": "standing",
+    "apply": "reconcile",
+    "completion": "completion",
+    "db": "database",
+    "diff": "inspecting",
+    "events": "events",
+    "explain": "reference",
+    "export": "exporting",
+    "fmt": "fmt",
+    "history": "history",
+    "import": "importing",
+    "init": "authoring",
+    "new": "authoring",
+    "plan": "reconcile",
+    "publish": "publish",
+    "refs": "inspecting",
+    "registry": "registry",
+    "release": "standing",
+    "rollback": "rollback",
+    "run": "run",
+    "runs": "runs",
+    "schedules": "worker",
+    "schema": "reference",
+    "secrets": "secrets",
+    "show": "history",
+    "simulate": "simulate",
+    "status": "standing",
+    "tasks": "tasks",
+    "test": "test",
+    "validate": "validate",
+    "watch": "watching",
+    "worker": "worker",
+}
+_NAMES: Final = {"import": "import_"}
+"""Where a command cannot be called in Python what it is called by its user."""
 
-COMMANDS: Final[tuple[click.Command, ...]] = (
-    init,
-    new,
-    validate,
-    fmt,
-    publish,
-    test,
-    simulate,
-    plan,
-    apply,
-    status,
-    adopt,
-    release,
-    watch,
-    export,
-    import_,
-    diff,
-    refs,
-    history,
-    show,
-    rollback,
-    run,
-    runs,
-    events,
-    tasks,
-    worker,
-    schedules,
-    registry,
-    secrets,
-    db,
-    schema,
-    explain,
-    completion,
-)
+
+class Commands(click.Group):
+    """A group that knows the names of its commands, and imports one when it is run or described."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every name, in the order of ``--help``."""
+        del ctx
+        return sorted(_MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name; None when there is none."""
+        del ctx
+        if cmd_name not in _MODULES:
+            return None
+        found = getattr(import_module(f"wfsync.cli.{_MODULES[cmd_name]}"), _NAMES.get(cmd_name, cmd_name))
+        assert isinstance(found, click.Command)  # noqa: S101 - by the table above
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but for what it suggests: it knows only commands that were added."""
+        try:
+            return super().resolve_command(ctx, args)
+        except NoSuchCommand as error:
+            raise NoSuchCommand(error.command_name, possibilities=self.list_commands(ctx), ctx=ctx) from None

@@ -13,7 +13,7 @@ from wfsync.errors import ConfigError
 
 if TYPE_CHECKING:
     from wfsync.cli.context import App
-    from wfsync.pipeline.planning import Planned
+    from wfsync.plan.model import Plan
     from wfsync.wiring import Workspace
 
 __all__ = ["require_demanded", "with_demanded"]
@@ -24,8 +24,8 @@ def require_demanded(app: App, workspace: Workspace) -> None:
     app.origin.require_demanded(workspace.repository, workspace.config.verify, workspace.config_label)
 
 
-def with_demanded(app: App, workspace: Workspace, planned: Planned) -> Planned:
-    """``planned``, whose plan says also if apply would refuse because of `require_demanded`."""
+def with_demanded(app: App, workspace: Workspace, plan: Plan) -> Plan:
+    """``plan`` that says also if apply would refuse because of `require_demanded`."""
     try:
         require_demanded(app, workspace)
     except ConfigError as error:
@@ -33,6 +33,5 @@ def with_demanded(app: App, workspace: Workspace, planned: Planned) -> Planned:
             raise
         from wfsync.plan.change import Blocked
 
-        block = Blocked(error.code, error.message, hint=error.hint)
-        return replace(planned, plan=replace(planned.plan, blocks=(*planned.plan.blocks, block)))
-    return planned
+        return replace(plan, blocks=(*plan.blocks, Blocked(error.code, error.message, hint=error.hint)))
+    return plan

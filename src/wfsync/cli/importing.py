@@ -60,7 +60,8 @@ def import_(
 
     from wfsync.bundle.overlay import NO_OVERLAY
     from wfsync.pipeline.applying import carry_out, require_consent
-    from wfsync.pipeline.planning import PlanOptions, make_plan
+    from wfsync.pipeline.options import PlanOptions
+    from wfsync.pipeline.planning import make_plan
     from wfsync.plan.guard import Brakes, Consent
     from wfsync.repo.bundles import read_bundles
     from wfsync.state.desired import from_documents

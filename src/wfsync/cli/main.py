@@ -12,7 +12,7 @@ import click
 
 from wfsync import __version__
 from wfsync.cli import completion, exit_codes
-from wfsync.cli.commands import COMMANDS
+from wfsync.cli.commands import Commands
 from wfsync.cli.context import DEFAULT_LOCK_TIMEOUT, App, echo
 from wfsync.cli.interruption import IN_CONTEXT, Signals, Terminated
 from wfsync.cli.options import failure_document, shows_refusals
@@ -24,7 +24,7 @@ __all__ = ["cli", "main"]
 _CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-@click.group(context_settings=_CONTEXT)
+@click.group(cls=Commands, context_settings=_CONTEXT)
 @click.option("--config", metavar="FILE", help="Use this wfsync.yaml instead of looking for one.")
 @click.option(
     "-e", "--env", metavar="NAME", help="Environment of wfsync.yaml: its database, its tenant and its overlay."
@@ -80,10 +80,6 @@ def cli(
         actor=actor,
         on_commit=signals.commit,
     )
-
-
-for command in COMMANDS:
-    cli.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None, *, signals: Signals | None = None) -> int:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wfsync.plan.guard import Consent
     from wfsync.plan.model import Overwrite
     from wfsync.policy import Wishes
-    from wfsync.state.desired import Selection
+    from wfsync.state.selection import Selection
     from wfsync.wiring import Workspace
 
 __all__ = [
@@ -103,7 +103,7 @@ class GroupOfTargets:
             keep_going,
             refresh,
             recording,
-            lambda session, planned: with_demanded(app, workspace, with_rewind(app, session, workspace, planned)),
+            lambda session, plan: with_demanded(app, workspace, with_rewind(app, session, workspace, plan)),
             app.track,
         )
         if command != "status" and workspace.config.registry is None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wfsync.pipeline.planning import Planned
     from wfsync.plan.pinned import PinnedPlan, PinnedSource
     from wfsync.plan.pinned_file import SealedPlan
-    from wfsync.state.desired import Selection
+    from wfsync.state.selection import Selection
     from wfsync.store.target import Target
     from wfsync.wiring import Session, Workspace
 

@@ -47,12 +47,14 @@ from wfsync.cli.rewinding import with_rewind
 
 if TYPE_CHECKING:
     from wfsync.apply.outcome import Outcome
+    from wfsync.pipeline.options import PlanOptions
     from wfsync.pipeline.planning import Planned
     from wfsync.plan.guard import Consent
     from wfsync.plan.model import Plan
     from wfsync.policy import Wishes
-    from wfsync.state.desired import Loading, Selection
+    from wfsync.state.desired import Loading
     from wfsync.state.live import Reading
+    from wfsync.state.selection import Selection
     from wfsync.wiring import Session, Workspace
 
 __all__ = ["Form", "apply", "plan", "show_outcome", "show_plan"]
@@ -89,7 +91,7 @@ class Request:
     @property
     def selection(self) -> Selection:
         """The keys that are meant."""
-        from wfsync.state.desired import Selection
+        from wfsync.state.selection import Selection
 
         return Selection(self.select, self.exclude, self.keys)
 
@@ -144,11 +146,14 @@ def plan(
         report = group.run("plan", request.selection, wishes, Consent(), overwrite=overwrite, refresh=refresh)
         group.show(report, form, outputs)
         return exit_code_of(report, detailed=detailed_exitcode)
-    with _planned(app, request, Consent()) as (session, workspace, planned):
-        made = planned.plan
-        if plan_to is not None:
+    data = None
+    if plan_to is None:
+        made = _shown(app, request)
+    else:
+        with _planned(app, request, Consent()) as (session, workspace, planned):
             refuse_as_bundle(plan_to, workspace)
-        data = None if plan_to is None else plan_file(session, workspace, planned, directory, request.selection)
+            data = plan_file(session, workspace, planned, directory, request.selection)
+            made = planned.plan
     if plan_to is not None and data is not None:
         write_plan_file(app, plan_to, data)
     show_plan(app, made, form, outputs)
@@ -249,6 +254,22 @@ def apply(
     return exit_codes.OK
 
 
+def _shown(app: App, request: Request) -> Plan:
+    """The plan, for who only looks at it."""
+    from wfsync.plan.guard import Consent
+    from wfsync.reconciling import planning
+
+    @contextmanager
+    def connect(_loading: Loading) -> Iterator[Session]:
+        with app.session(app.target(request.directory, workspace)) as session:
+            yield session
+
+    workspace = app.workspace(request.directory, request.rev)
+    options = _options(app, request, workspace, Consent(), "all" if request.refresh else "unproven")
+    with planning(workspace, request.selection, options, connect, request.wishes) as (session, made):
+        return _refined(app, session, workspace, made)
+
+
 @contextmanager
 def _planned(
     app: App, request: Request, consent: Consent, *, write: bool = False, file: Approved | None = None
@@ -256,7 +277,6 @@ def _planned(
     """Load, connect, compare; with a plan ``file``, the same once more. Files are loaded in other processes while the
     database is read.
     """
-    from wfsync.pipeline.planning import PlanOptions
     from wfsync.reconciling import comparing
 
     @contextmanager
@@ -275,17 +295,27 @@ def _planned(
     if write:
         require_demanded(app, workspace)
     beside = frozenset[str]() if file is None else file.beside
+    reading: Reading = ("anew" if request.refresh else "prove") if write else ("all" if request.refresh else "unproven")
+    options = _options(app, request, workspace, consent, reading)
+    with comparing(workspace, request.selection, options, connect, beside, request.wishes) as (session, planned):
+        yield session, workspace, replace(planned, plan=_refined(app, session, workspace, planned.plan))
+
+
+def _options(app: App, request: Request, workspace: Workspace, consent: Consent, reading: Reading) -> PlanOptions:
+    from wfsync.pipeline.options import PlanOptions
+
     policies = app.policies(request.directory, workspace)
     overwrite = request.overwrite or workspace.config.overwrite
-    reading: Reading = ("anew" if request.refresh else "prove") if write else ("all" if request.refresh else "unproven")
-    options = PlanOptions(overwrite, consent, track=app.track, policies=policies, reading=reading)
-    with comparing(workspace, request.selection, options, connect, beside, request.wishes) as (session, planned):
-        if workspace.config.registry is None:
-            app.note_unchecked_dependencies()
-        planned = with_rewind(app, session, workspace, planned)  # noqa: PLW2901 - said where it is shown
-        planned = with_demanded(app, workspace, planned)  # noqa: PLW2901 - likewise
-        keep_plan(planned.plan)
-        yield session, workspace, planned
+    return PlanOptions(overwrite, consent, track=app.track, policies=policies, reading=reading)
+
+
+def _refined(app: App, session: Session, workspace: Workspace, made: Plan) -> Plan:
+    """The plan with what is to be said of the repository as a whole."""
+    if workspace.config.registry is None:
+        app.note_unchecked_dependencies()
+    made = with_demanded(app, workspace, with_rewind(app, session, workspace, made))
+    keep_plan(made)
+    return made
 
 
 def show_plan(app: App, made: Plan, form: PlanForm, outputs: tuple[str, ...]) -> None:

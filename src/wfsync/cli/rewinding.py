@@ -12,25 +12,24 @@ from wfsync.errors import Refused
 
 if TYPE_CHECKING:
     from wfsync.cli.context import App
-    from wfsync.pipeline.planning import Planned
+    from wfsync.plan.model import Plan
     from wfsync.wiring import Session, Workspace
 
 __all__ = ["with_rewind"]
 
 
-def with_rewind(app: App, session: Session, workspace: Workspace, planned: Planned) -> Planned:
-    """``planned``, whose plan says also what is to be said about going back: a refusal, or that nobody can tell."""
-    commit = planned.plan.source.commit
+def with_rewind(app: App, session: Session, workspace: Workspace, plan: Plan) -> Plan:
+    """``plan`` that says also what is to be said about going back: a refusal, or that nobody can tell."""
+    commit = plan.source.commit
     if app.origin.url is None or commit is None:
-        return planned
+        return plan
     from wfsync.daemon.rewind import check_rewind, last_applied
     from wfsync.plan.change import Blocked
 
-    plan = planned.plan
     try:
         base = last_applied(session, workspace.identity)
         note = check_rewind(workspace, commit, base, allowed=app.origin.allow_rewind)
     except Refused as refused:
         block = Blocked(refused.code, refused.message, hint=refused.hint, details=refused.details)
-        return replace(planned, plan=replace(plan, blocks=(*plan.blocks, block)))
-    return planned if note is None else replace(planned, plan=replace(plan, warnings=(*plan.warnings, note)))
+        return replace(plan, blocks=(*plan.blocks, block))
+    return plan if note is None else replace(plan, warnings=(*plan.warnings, note))

@@ -79,7 +79,7 @@ def rollback(
     from wfsync.pipeline.rolling_back import RollbackOptions, plan_rollback
     from wfsync.plan.guard import Consent
     from wfsync.policy import Policy
-    from wfsync.state.desired import Selection
+    from wfsync.state.selection import Selection
 
     workspace = app.workspace_or_none() if directory is None else app.workspace(directory)
     policy = Policy() if workspace is None else workspace.config.policy

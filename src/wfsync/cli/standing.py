@@ -54,12 +54,12 @@ def status(
       wfsync status
       wfsync status --format json --detailed-exitcode
     """
-    from wfsync.pipeline.planning import PlanOptions
+    from wfsync.pipeline.options import PlanOptions
     from wfsync.plan.guard import Consent
     from wfsync.policy import NO_WISHES
     from wfsync.reconciling import stocktaking
     from wfsync.render.standing import stock_json, stock_text
-    from wfsync.state.desired import Selection
+    from wfsync.state.selection import Selection
 
     @contextmanager
     def connect(_loading: Loading) -> Iterator[Session]:
@@ -78,7 +78,7 @@ def status(
         policies=app.policies(directory, workspace),
         about=Selection(select, exclude),
     )
-    stock = stocktaking(workspace, options, connect)
+    stock = stocktaking(workspace, options, connect, listed=form == "json" or app.verbose > 0)
     app.result(stock_json(stock) if form == "json" else stock_text(stock, color=app.color, verbose=app.verbose))
     return exit_codes.PENDING if detailed_exitcode and not stock.settled else exit_codes.OK
 
@@ -112,11 +112,11 @@ def adopt(
       wfsync adopt billing.dunning
     """
     from wfsync.pipeline.adopting import adopt as take
-    from wfsync.pipeline.planning import PlanOptions
+    from wfsync.pipeline.options import PlanOptions
     from wfsync.plan.guard import Consent
     from wfsync.reconciling import stocktaking
     from wfsync.render.standing import managing_json, managing_text
-    from wfsync.state.desired import Selection
+    from wfsync.state.selection import Selection
 
     workspace = app.workspace(directory, rev)
     policies = app.policies(directory, workspace)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from wfsync.daemon.metrics import Metrics
     from wfsync.daemon.reconciler import Setup, Switch
     from wfsync.daemon.report import Report
-    from wfsync.pipeline.planning import PlanOptions
+    from wfsync.pipeline.options import PlanOptions
     from wfsync.plan.guard import Consent
     from wfsync.policy import Wishes
     from wfsync.store.target import Target
@@ -170,9 +170,9 @@ def watch(
 
 def _setup(app: App, request: Request, switch: Switch, signals: Signals) -> Setup:
     from wfsync.daemon.reconciler import Setup
-    from wfsync.pipeline.planning import PlanOptions
-    from wfsync.state.desired import Selection
+    from wfsync.pipeline.options import PlanOptions
     from wfsync.state.progress import untracked
+    from wfsync.state.selection import Selection
 
     quiet = replace(app, quiet=True)
     announced = False

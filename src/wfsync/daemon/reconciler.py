@@ -16,11 +16,13 @@ from wfsync.daemon.report import Report, Status, status_of
 from wfsync.daemon.rewind import check_rewind, last_applied
 from wfsync.errors import DatabaseError, Problem, RepositoryError, WfsyncError
 from wfsync.pipeline.applying import carry_out, require_consent
-from wfsync.pipeline.planning import Planned, PlanOptions
+from wfsync.pipeline.options import PlanOptions
+from wfsync.pipeline.planning import Planned
 from wfsync.plan.model import Plan
 from wfsync.policy import Wishes
 from wfsync.reconciling import comparing
-from wfsync.state.desired import Loading, Selection
+from wfsync.state.desired import Loading
+from wfsync.state.selection import Selection
 from wfsync.store.leadership import leads, try_lead
 from wfsync.store.target import Target
 from wfsync.wiring import Session, Workspace, lacks_tables, renewed

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from wfsync.apply.record import Recording
     from wfsync.bundle.field_policies import Policies
     from wfsync.groups import Wave
-    from wfsync.pipeline.planning import Planned, PlanOptions
-    from wfsync.pipeline.standing import Stock
+    from wfsync.pipeline.options import PlanOptions
+    from wfsync.pipeline.planning import Planned
+    from wfsync.pipeline.stock import Stock
     from wfsync.plan.guard import Consent
     from wfsync.plan.model import Overwrite, Plan, SourceRef
-    from wfsync.state.desired import DesiredState, Selection
+    from wfsync.state.desired import DesiredState
     from wfsync.state.progress import Track
+    from wfsync.state.selection import Selection
     from wfsync.store.target import Target
 
 __all__ = ["Order", "run"]
@@ -50,7 +52,7 @@ class Order:
     refresh: bool = False
     recording: Recording | None = None
     """Of an apply; each target's own names its environment."""
-    refine: Callable[[Session, Planned], Planned] = field(default=lambda _session, planned: planned)
+    refine: Callable[[Session, Plan], Plan] = field(default=lambda _session, plan: plan)
     """What is to be added to a plan that was made on a session."""
     track: Track | None = None
 
@@ -173,16 +175,16 @@ def _carry_out(
     write = order.command == "apply"
     with open_session(member.target, member.target.tenant, lock_timeout=order.lock_timeout, for_write=write) as session:
         options = _options(order, policies)
-        where = (session.conn, session.layout, session.tenant)
         if order.command == "status":
             about = owning(order.workspace, options, order.selection, order.wishes, "named")
-            stock = take_stock(*where, lambda: desired, session.reference(), about)
+            stock = take_stock(*session.where, lambda: desired, session.reference(), about)
             return _report(member, "in_sync" if stock.settled else "differs", tenant=stock.target.tenant, stock=stock)
         owned = owning(order.workspace, options, order.selection, order.wishes, "named")
         chosen = desired.selected(order.selection, may_be_empty=owned.prune)
-        planned = order.refine(session, make_plan(*where, lambda: chosen, session.reference(), owned))
+        planned = make_plan(*session.where, lambda: chosen, session.reference(), owned)
+        plan = order.refine(session, planned.plan)
+        planned = replace(planned, plan=plan)
         seen.append(planned)
-        plan = planned.plan
         if not write:
             ending: Ending = "blocked" if plan.blocks else "pending" if plan.summary().pending else "in_sync"
             return _report(member, ending, tenant=plan.target.tenant, plan=plan)
@@ -204,7 +206,7 @@ def _apply(order: Order, member: Member, session: Session, planned: Planned, shi
 
 
 def _options(order: Order, policies: Policies) -> PlanOptions:
-    from wfsync.pipeline.planning import PlanOptions
+    from wfsync.pipeline.options import PlanOptions
     from wfsync.state.live import Reading
 
     reading: Reading = "anew" if order.refresh else "prove"
@@ -231,9 +233,9 @@ class Loaded:
     @property
     def source(self) -> SourceRef:
         """Where they were read."""
-        from wfsync.pipeline.planning import source_of
+        from wfsync.pipeline.options import source_of
 
-        return source_of(self.states[0])
+        return source_of(self.states[0].info)
 
 
 def _load(order: Order, members: Sequence[Member]) -> Loaded:

@@ -12,7 +12,7 @@ from wfsync.apply.adopting import Intent, manage
 from wfsync.apply.execute import ApplyOptions
 from wfsync.bundle.field_policies import Policies
 from wfsync.errors import DatabaseError, InputError, Problem
-from wfsync.pipeline.standing import Item, Stock
+from wfsync.pipeline.stock import Item, Stock
 from wfsync.plan.managed import Managed
 from wfsync.plan.model import SourceRef, TargetRef
 from wfsync.plan.ownership import State

@@ -17,8 +17,9 @@ from wfsync.plan.managed import ManagedState
 from wfsync.plan.ownership import Owner, Standing, standings
 from wfsync.plan.resolve import Resolution
 from wfsync.plan.state import LiveState
-from wfsync.state.desired import DesiredState, Selection, nothing_selected
+from wfsync.state.desired import DesiredState, nothing_selected
 from wfsync.state.live import portable
+from wfsync.state.selection import Selection
 from wfsync.store.connection import Connection
 from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.mapping import to_workflow

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from wfsync.apply.outcome import Outcome
 from wfsync.errors import Conflict, LockTimeout, Problem, Refused, WfsyncError
-from wfsync.pipeline.standing import Stock
+from wfsync.pipeline.stock import Stock
 from wfsync.plan.model import Plan, SourceRef
 
 __all__ = ["ENDINGS", "Command", "Ending", "GroupReport", "TargetReport", "ending_of_error"]

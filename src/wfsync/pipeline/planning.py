@@ -6,23 +6,22 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from wfsync.bundle.field_policies import GIT_OWNS_ALL, Policies
 from wfsync.bundle.model import Json
 from wfsync.errors import DatabaseError, Problem
 from wfsync.pipeline.belonging import Belonging, measure, stand, with_renames, without_kept
+from wfsync.pipeline.options import PlanOptions, source_of
 from wfsync.plan.build import NOBODYS, Decision, Whose, decide
 from wfsync.plan.change import CascadeCount, Change
-from wfsync.plan.guard import Brakes, Consent, Measure, refusals
+from wfsync.plan.guard import Measure, refusals
 from wfsync.plan.managed import ManagedState
-from wfsync.plan.model import Overwrite, Plan, SourceRef, TargetRef
-from wfsync.plan.ownership import Owner, Standing
+from wfsync.plan.model import Overwrite, Plan, TargetRef
+from wfsync.plan.ownership import Owner
 from wfsync.plan.resolve import Resolution, resolution, unresolved
 from wfsync.plan.state import LiveState
-from wfsync.state.desired import DesiredState, Selection, missing_dependencies, raise_if_wrong
+from wfsync.state.desired import DesiredState, missing_dependencies, raise_if_wrong
 from wfsync.state.evidence import Proof
-from wfsync.state.live import Reading, Rows, portable, read_live
+from wfsync.state.live import Rows, portable, read_live
 from wfsync.state.managed import as_told, read_managed, unreadable
-from wfsync.state.progress import Track, untracked
 from wfsync.state.recognise import Recogniser
 from wfsync.store.connection import Connection, snapshot
 from wfsync.store.layout import InstanceLayout, Tenant
@@ -32,40 +31,13 @@ from wfsync.store.reader import stream
 if TYPE_CHECKING:
     from wfsync.apply.restoring import Restoring
 
-__all__ = ["MOST_DETAILED", "PlanOptions", "Planned", "make_plan", "source_of"]
+__all__ = ["MOST_DETAILED", "Planned", "make_plan"]
 
 MOST_DETAILED: Final = 1000
 """Overwritten workflows whose differences are worked out; nobody reads more, and each costs milliseconds."""
 
 
-_NO_CONSENT: Final = Consent()
-_NO_BRAKES: Final = Brakes()
-_ALL: Final = Selection()
 _UNMANAGED: Final = ManagedState()
-
-
-@dataclass(frozen=True, slots=True)
-class PlanOptions:
-    """What decides how a plan comes out, apart from the two states."""
-
-    overwrite: Overwrite
-    consent: Consent = _NO_CONSENT
-    details: bool = True
-    """Whether to work out what differs inside overwritten workflows."""
-    track: Track = untracked
-    policies: Policies = GIT_OWNS_ALL
-    """What the target holds apart from what files say; the files are loaded under the same."""
-    source: str | None = None
-    """What the source is called in the ledger; None: whose a key is does not matter (`import`)."""
-    prune: bool = False
-    """Whether workflows are deleted that this source created and that have no file any more."""
-    brakes: Brakes = _NO_BRAKES
-    about: Selection | Collection[str] = _ALL
-    """Which keys the command is about, whether they have a file or not."""
-    standings: Callable[[LiveState, ManagedState], Mapping[str, Standing]] | None = None
-    """How keys stand, where it is no repository that says so: a rollback."""
-    reading: Reading = "unproven"
-    """How far the ledger's evidence is believed; an apply wants fingerprints, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +106,7 @@ def make_plan(
         measure=Measure() if belonging is None else replace(measure(desired, belonging, decision), blind=blind),
     )
     plan = Plan(
-        source_of(desired),
+        source_of(desired.info),
         target,
         options.overwrite,
         changes,
@@ -281,11 +253,3 @@ def _not_detailed(count: int) -> Problem:
         message=f"what differs inside {count} more overwritten workflows is not listed",
         hint="look at one of them with `wfsync diff KEY`, or narrow the plan with --select",
     )
-
-
-def source_of(desired: DesiredState) -> SourceRef:
-    """Where the files of ``desired`` were read, as a plan names it."""
-    info = desired.info
-    if info is None:
-        return SourceRef(root="", directory="")
-    return SourceRef(info.root, info.directory, info.commit, info.branch, bool(info.dirty), info.rev)

@@ -16,7 +16,8 @@ from wfsync.apply.restoring import Restoring
 from wfsync.bundle.field_policies import Policies
 from wfsync.bundle.model import METADATA_FIELDS
 from wfsync.errors import ConfigError, Problem
-from wfsync.pipeline.planning import Planned, PlanOptions, make_plan
+from wfsync.pipeline.options import PlanOptions
+from wfsync.pipeline.planning import Planned, make_plan
 from wfsync.plan.guard import Brakes, Consent
 from wfsync.plan.limits import Limit
 from wfsync.plan.model import Overwrite, Plan, SourceRef, TargetRef
@@ -30,9 +31,10 @@ from wfsync.plan.rollback import (
     worded_blocks,
     worded_kept,
 )
-from wfsync.state.desired import DesiredState, Selection
+from wfsync.state.desired import DesiredState
 from wfsync.state.past import PastState, read_past
 from wfsync.state.progress import Track, untracked
+from wfsync.state.selection import Selection
 from wfsync.store.connection import Connection
 from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.ledger.applies import changes_of, find_apply

@@ -3,77 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from wfsync.errors import Problem
-from wfsync.pipeline.planning import PlanOptions, source_of
+from wfsync.pipeline.options import PlanOptions, source_of
+from wfsync.pipeline.stock import Item, Stock
 from wfsync.plan.guard import Brakes
-from wfsync.plan.managed import Managed, ManagedState
-from wfsync.plan.model import SourceRef, TargetRef
-from wfsync.plan.ownership import Owner, Standing, State, standings
+from wfsync.plan.managed import ManagedState
+from wfsync.plan.model import TargetRef
+from wfsync.plan.ownership import Owner, Standing, standings
 from wfsync.plan.resolve import resolution
 from wfsync.plan.state import LiveState
-from wfsync.state.desired import DesiredState, Selection, nothing_selected
+from wfsync.state.desired import DesiredState, nothing_selected
 from wfsync.state.live import read_live
 from wfsync.state.managed import as_told, read_managed, unreadable
 from wfsync.state.recognise import Recogniser
+from wfsync.state.selection import Selection
 from wfsync.store.connection import Connection, snapshot
 from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.mapping import unheld_metadata
 
-__all__ = ["Item", "Stock", "take_stock"]
-
-_SETTLED: frozenset[State] = frozenset(("in_sync", "database_only_unmanaged", "held"))
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One key."""
-
-    standing: Standing
-    file: str | None
-    workflow_id: str | None
-    digest: str | None
-    """Of the row."""
-    managed: Managed | None
-    """By any source."""
-    updated_at: str | None
-    updated_by: str | None
-    stays: str | None = None
-    """Why a prune would not delete it although it could be."""
-
-    @property
-    def key(self) -> str:
-        """The workflow's key."""
-        return self.standing.key
-
-    @property
-    def state(self) -> State:
-        """How it stands."""
-        return self.standing.state
-
-
-@dataclass(frozen=True, slots=True)
-class Stock:
-    """How everything stands."""
-
-    source: SourceRef
-    source_name: str
-    """What the source is called in the ledger."""
-    target: TargetRef
-    has_ledger: bool
-    """False: nothing is known of what was applied before, so nobody can tell who changed what."""
-    items: tuple[Item, ...]
-    """In order of key."""
-    warnings: tuple[Problem, ...]
-    ambiguous: tuple[str, ...] = ()
-    """Keys of files that several rows have, in order: how they stand cannot be told, and they are no items."""
-
-    @property
-    def settled(self) -> bool:
-        """Whether nothing differs but what is nobody's business or waits for a change in git."""
-        return all(item.state in _SETTLED for item in self.items) and not self.ambiguous
+__all__ = ["take_stock"]
 
 
 def take_stock(
@@ -115,7 +65,7 @@ def take_stock(
     warnings = (*notes, *(_ambiguous(key, rows.state.ambiguous[key]) for key in ambiguous))
     stays = _staying(found, told, options.brakes)
     items = tuple(_item(its, desired, told, managed, stays.get(its.key)) for its in found.values())
-    return Stock(source_of(desired), options.source or "", target, managed.exists, items, warnings, ambiguous)
+    return Stock(source_of(desired.info), options.source or "", target, managed.exists, items, warnings, ambiguous)
 
 
 def _staying(found: Mapping[str, Standing], live: LiveState, brakes: Brakes) -> dict[str, str]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wfsync.bundle.model import JsonObject
-from wfsync.pipeline.adopting import Managing, Taken
-from wfsync.pipeline.standing import Item, Stock
+from wfsync.pipeline.stock import QUIET, Item, Stock
 from wfsync.plan.change import last_update
 from wfsync.plan.codec import PLAN_FORMAT_VERSION, problem_value, source_value, target_value
 from wfsync.plan.ownership import STATES, State
@@ -16,6 +15,9 @@ from wfsync.render.escape import json_document, plain
 from wfsync.render.problems import problem_lines
 from wfsync.render.style import Paint, Style
 from wfsync.render.words import source_line, target_line
+
+if TYPE_CHECKING:
+    from wfsync.pipeline.adopting import Managing, Taken
 
 __all__ = ["managing_json", "managing_text", "stock_json", "stock_line", "stock_text", "stock_value"]
 
@@ -33,8 +35,6 @@ _WORDS: Final[dict[State, tuple[str, Style, str]]] = {
 }
 _BASE_UNKNOWN: Final[tuple[str, Style, str]] = ("~", "yellow", "differs, base unknown")
 """Of what was last applied under other field policies, or another overlay: nobody can tell who changed it."""
-_QUIET: Final[frozenset[State]] = frozenset(("in_sync", "database_only_unmanaged"))
-"""Counted; listed with --verbose only."""
 
 
 def stock_text(stock: Stock, *, color: bool = False, verbose: int = 0) -> str:
@@ -44,7 +44,7 @@ def stock_text(stock: Stock, *, color: bool = False, verbose: int = 0) -> str:
     lines += [f"Managed as: {plain(stock.source_name)}", ""]
     if not stock.has_ledger:
         lines += ["There is no ledger that can be read: who changed what is not known.", ""]
-    shown = [item for item in stock.items if verbose or item.state not in _QUIET]
+    shown = [item for item in stock.items if verbose or item.state not in QUIET]
     pad = max((len(plain(item.key)) for item in shown), default=0)
     for item in shown:
         symbol, style, words = _words(item)
@@ -63,6 +63,7 @@ def stock_text(stock: Stock, *, color: bool = False, verbose: int = 0) -> str:
 def stock_line(stock: Stock) -> str:
     """The line to grep: the last one."""
     counts = Counter(_words(item)[2] for item in stock.items)
+    counts.update({_WORDS[state][2]: count for state, count in stock.unlisted.items()})
     words = [_WORDS[state][2] for state in STATES]
     words.insert(words.index("changed in git") + 1, _BASE_UNKNOWN[2])
     listed = [f"{counts[name]} {name}" for name in words if counts[name]]

@@ -46,6 +46,11 @@ class Folder:
         self.label = labels
         self.identity = repository_identity({}, root)
 
+    @property
+    def tracked(self) -> int:
+        """Not known."""
+        return 0
+
     def relative(self, path: str | Path) -> str | None:
         """``path`` of the file system as a path of this folder; None when it lies outside."""
         return inside(self.root, path)

@@ -30,6 +30,7 @@ __all__ = [
     "errors",
     "head_commit",
     "index_rows",
+    "index_size",
     "open_git",
     "read_blob",
     "resolve",
@@ -247,6 +248,14 @@ class IndexRow(Struct, frozen=True, gc=False):
     """Marked skip-worktree (sparse checkout) or assume-unchanged: git does not look for it in the work tree."""
     blob_id: str
     """Only of entries that are assumed; empty otherwise."""
+
+
+def index_size(repository: pygit2.Repository) -> int:
+    """How many entries the index has; 0 where it cannot be read."""
+    try:
+        return len(repository.index)
+    except (pygit2.GitError, OSError):
+        return 0
 
 
 def index_rows(repository: pygit2.Repository, directory: str) -> list[IndexRow]:

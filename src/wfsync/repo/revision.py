@@ -47,6 +47,11 @@ class Revision:
         """The folder of git's objects."""
         return self._git.path
 
+    @property
+    def tracked(self) -> int:
+        """None is looked at by itself: a tree lists them."""
+        return 0
+
     def relative(self, path: str | Path) -> str | None:
         """``path`` of the file system as a path of the repository; a bare one has no place in the file system."""
         return normal(str(path)) if self._git.is_bare else inside(self.root, path)

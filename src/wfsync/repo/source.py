@@ -7,11 +7,12 @@ data, so that worker processes can be given one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, msgpack
 
 from wfsync.bundle.model import MAX_WORKFLOW_BYTES
 from wfsync.errors import Problem, RepositoryError
@@ -25,7 +26,7 @@ MAX_FILE_BYTES: Final = MAX_WORKFLOW_BYTES + 64 * 1024
 """What is read at most: a workflow's limit and some room, so that `bundle` says exactly what is over it."""
 
 
-class Entry(Struct, frozen=True, gc=False):
+class Entry(Struct, frozen=True, array_like=True, gc=False):
     """One bundle file."""
 
     path: str
@@ -110,6 +111,14 @@ class Source:
         """See `Reader.read`."""
         return self.reader.read(entry)
 
+    def __reduce__(self) -> tuple[Callable[..., Source], tuple[object, ...]]:
+        # It may be made in a worker process, and pickling each entry costs as much as finding it
+        return _source, (self.info, msgpack.encode(self.entries), self.problems, self.reader)
+
+
+def _source(info: SourceInfo, entries: bytes, problems: tuple[Problem, ...], reader: Reader) -> Source:
+    return Source(info, msgpack.decode(entries, type=tuple[Entry, ...]), problems, reader)
+
 
 class Repository(Protocol):
     """An opened work tree, revision or folder. All paths are POSIX and relative to ``root``."""
@@ -127,6 +136,11 @@ class Repository(Protocol):
     @property
     def rev(self) -> str | None:
         """The revision that is read, as it was asked for; None: files."""
+        ...
+
+    @property
+    def tracked(self) -> int:
+        """About how many files there are to be looked at one by one, as far as that is known beforehand; else 0."""
         ...
 
     @property

@@ -66,6 +66,11 @@ class WorkTree(Folder):
         self._git = repository
         self.identity = repository_identity(git.remotes(repository), root)
 
+    @property
+    def tracked(self) -> int:
+        """How many files the index has; 0 when it cannot be read, which `source` says."""
+        return git.index_size(self._git)
+
     def _exists(self, path: str) -> bool:
         return super()._exists(path) or self._assumed_blob(path) is not None
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from functools import partial
-from typing import Final
+from typing import Final, Self
 
 from msgspec import structs
 
@@ -25,11 +24,11 @@ from wfsync.state.parallel import Ahead
 from wfsync.state.progress import Track, untracked
 from wfsync.state.recognise import Recogniser
 from wfsync.state.remembered import Memory
+from wfsync.state.selection import Selection
 
 __all__ = [
     "DesiredState",
     "Loading",
-    "Selection",
     "begin_loading",
     "from_documents",
     "missing_dependencies",
@@ -40,24 +39,6 @@ __all__ = [
 
 _KEPT_BYTES: Final = 64 * 1024 * 1024
 """Of documents; parsed, they take several times as much. Above it only one at a time is kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which keys a command is about: glob patterns."""
-
-    select: tuple[str, ...] = ()
-    """None: all."""
-    exclude: tuple[str, ...] = ()
-    keys: frozenset[str] | None = None
-    """Exactly these, whatever the patterns: those of a plan that was made before. It may be that none has a file."""
-
-    def __contains__(self, key: str) -> bool:
-        if self.keys is not None:
-            return key in self.keys
-        if any(fnmatchcase(key, pattern) for pattern in self.exclude):
-            return False
-        return not self.select or any(fnmatchcase(key, pattern) for pattern in self.select)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +135,22 @@ class DesiredState:
         return replace(state, by_key={**self.by_key, **remade}) if remade else state
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What is known of files before any of them is read."""
+
+    memory: Memory
+    recalled: frozenset[str]
+    """Labels of those that are remembered."""
+    recogniser: Recogniser
+
+    @classmethod
+    def of(cls, source: Source, options: LoadOptions) -> Self:
+        memory = Memory(source, options)
+        recalled = memory.recall(source.entries)
+        return cls(memory, frozenset(recalled), Recogniser(source, options, recalled))
+
+
 @dataclass(slots=True)
 class Loading:
     """Files that are to be read and checked, in several processes when there are many."""
@@ -161,17 +158,19 @@ class Loading:
     source: Source
     options: LoadOptions
     track: Track = untracked
-    recogniser: Recogniser = field(init=False)
-    """To be shown the database's rows before `finish`: what it recognises is not loaded."""
-    _memory: Memory = field(init=False)
-    _recalled: Mapping[str, Desired] = field(init=False)
+    _begun: _Begun | None = None
     _ahead: Ahead[Entry, Loaded] | None = None
     _state: DesiredState | None = None
 
-    def __post_init__(self) -> None:
-        self._memory = Memory(self.source, self.options)
-        self._recalled = self._memory.recall(self.source.entries)
-        self.recogniser = Recogniser(self.source, self.options, dict(self._recalled))
+    @property
+    def recogniser(self) -> Recogniser:
+        """To be shown the database's rows before `finish`: what it recognises is not loaded."""
+        return self._begin().recogniser
+
+    def _begin(self) -> _Begun:
+        if self._begun is None:
+            self._begun = _Begun.of(self.source, self.options)
+        return self._begun
 
     def finish(self) -> DesiredState:
         """Load every file that was not recognised; may be asked more than once.
@@ -189,7 +188,8 @@ class Loading:
 
     def _finish(self) -> DesiredState:
         problems = list(self.source.problems)
-        known = self.recogniser.found
+        begun = self._begin()
+        known, memory = begun.recogniser.found, begun.memory
         items = list(known.values())
         rest = [entry for entry in self.source.entries if entry.label not in known]
         self._ahead = Ahead(rest, partial(_load_entry, self.source.reader, self.options))
@@ -198,11 +198,11 @@ class Loading:
             items.extend(loaded.workflows)
             problems.extend(loaded.problems)
             if len(loaded.workflows) == 1 and not loaded.problems:
-                self._memory.keep(entry, loaded.workflows[0])
+                memory.keep(entry, loaded.workflows[0])
         entries = {entry.label: entry for entry in self.source.entries}
-        for label in known.keys() - self._recalled.keys():
-            self._memory.keep(entries[label], known[label])
-        self._memory.save(self.source.entries)
+        for label in known.keys() - begun.recalled:
+            memory.keep(entries[label], known[label])
+        memory.save(self.source.entries)
         state = DesiredState(self.source.info, {}, (), self.source.reader, entries)
         by_key, duplicates = _by_key(items, state)
         problems.extend(duplicates)

@@ -9,21 +9,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import fields
-from functools import cache
+from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
-import wfsync.bundle
-import wfsync.expressions
-from wfsync import __version__
 from wfsync.bundle.load import Desired, LoadOptions
 from wfsync.bundle.references import Call
 from wfsync.repo.cache import read_cached, write_cached
 from wfsync.repo.source import Entry, Source
+from wfsync.state.rules import fingerprint_of_rules
 
 __all__ = ["Memory"]
 
@@ -54,7 +50,8 @@ class Memory:
 
     def __init__(self, source: Source, options: LoadOptions) -> None:
         kind = "files" if source.info.rev is None else "blobs"
-        parts = (source.info.root, source.info.directory, kind, _rules(options))
+        rules = fingerprint_of_rules(replace(options, digests=True))  # that only decides what must be remembered
+        parts = (source.info.root, source.info.directory, kind, rules)
         self._name = sha256(os.fsencode("\0".join(parts))).hexdigest()[:32]
         self._digests = options.digests
         self._records: dict[str, _Record] = {}
@@ -120,40 +117,3 @@ class Memory:
             return
         write_cached(_KIND, self._name, data)
         self._is_new = False
-
-
-def _rules(options: LoadOptions) -> str:
-    """A fingerprint of everything that decides what a file says, apart from the file."""
-    parts = [__version__, _code()]
-    for option in fields(options):
-        if option.name != "digests":
-            value = getattr(options, option.name)
-            parts.append(f"{option.name}={sorted(value) if isinstance(value, frozenset) else _plain(value)}")
-    return sha256("\0".join(parts).encode()).hexdigest()
-
-
-def _plain(value: object) -> str:
-    """``value`` as text that is the same in every process: sets have an order of their own in each."""
-    if hasattr(value, "__dataclass_fields__"):
-        inner = ((f.name, getattr(value, f.name)) for f in fields(value))  # type: ignore[arg-type]
-        return repr([(name, sorted(v) if isinstance(v, frozenset) else _plain(v)) for name, v in inner])
-    return repr(value)
-
-
-@cache
-def _code() -> str:
-    """Changes whenever the code or the schemas that check files do, also between releases."""
-    from wfsync.bundle.schema_files import schema_folder
-
-    folders = [
-        *wfsync.bundle.__path__,
-        *(str(Path(p, "rules")) for p in wfsync.bundle.__path__),
-        *wfsync.expressions.__path__,
-        *(str(Path(p, "functions")) for p in wfsync.expressions.__path__),
-        str(schema_folder()),
-    ]
-    times = [(Path(__file__).name, Path(__file__).stat().st_mtime_ns)]  # how it is remembered
-    for folder in folders:
-        with os.scandir(folder) as listing:
-            times += sorted((e.name, e.stat().st_mtime_ns) for e in listing if e.name.endswith((".py", ".json")))
-    return repr(times)

@@ -13,7 +13,7 @@ from wfsync.bundle.load import LoadOptions, read_workflows
 from wfsync.bundle.steps import steps_of
 from wfsync.errors import Conflict
 from wfsync.repo.source import Entry, Reader, Source, SourceInfo
-from wfsync.state import remembered
+from wfsync.state import remembered, rules
 from wfsync.state.desired import Loading
 from wfsync.state.recognise import Known
 
@@ -46,4 +46,4 @@ def test_a_recognised_file_that_changes_before_it_is_read_again(
 
 
 def test_another_way_of_remembering_forgets_what_was_remembered() -> None:
-    assert str(Path(remembered.__file__).stat().st_mtime_ns) in remembered._code()
+    assert str(Path(remembered.__file__).stat().st_mtime_ns) in rules._code()

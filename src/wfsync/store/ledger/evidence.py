@@ -25,11 +25,13 @@ __all__ = [
     "Header",
     "fingerprints",
     "guard",
+    "is_later",
     "is_usable",
     "read_header",
     "read_rows",
     "settle",
     "total",
+    "total_of_managed",
     "write",
 ]
 
@@ -44,6 +46,8 @@ class Guarded:
     guard: str
     xid: int
     """The next transaction's id (64 bits)."""
+    cluster: str
+    """Which database of which cluster this is; in ``guard``, too."""
     is_literal: bool
     """What is written is what will be read: no trigger or rule, and no column of a type that changes values, as one
     does that rounds."""
@@ -61,9 +65,12 @@ class Header:
 
     def holds(self, now: Guarded, rules: str) -> bool:
         """True when nothing happened that makes fingerprints meaningless."""
-        return (
-            self.rules == rules and self.guard == now.guard and self.xid <= now.xid and now.xid - self.xid < _WRAPAROUND
-        )
+        return self.rules == rules and self.guard == now.guard and is_later(now.xid, self.xid)
+
+
+def is_later(xid: int, before: int) -> bool:
+    """Whether a row's ``xmin`` can tell what was written since ``before``: no restore and no wraparound between."""
+    return before <= xid and xid - before < _WRAPAROUND
 
 
 _GUARD: Final = """
@@ -71,6 +78,7 @@ _GUARD: Final = """
             pg_catalog.concat_ws(' ', c.oid, pg_catalog.pg_relation_filenode(c.oid), c.relkind, c.relam,
                 c.relpersistence, c.relrowsecurity, c.relforcerowsecurity, columns.described), E'\\n' ORDER BY c.oid))),
         pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::pg_catalog.text,
+        pg_catalog.concat_ws(' ', s.system_identifier, d.oid),
         pg_catalog.bool_and(c.relkind = 'r' AND a.amname = 'heap' AND c.relpersistence = 'p' AND NOT c.relrowsecurity
             AND NOT c.relhassubclass AND NOT c.relispartition AND NOT columns.virtual),
         pg_catalog.bool_or(c.relhasrules OR columns.rounds OR EXISTS (SELECT FROM pg_catalog.pg_trigger t
@@ -126,10 +134,10 @@ def guard(conn: Connection, layout: InstanceLayout) -> Guarded | None:
     row = conn.execute(_GUARD, [[definitions.oid, versions.oid]]).fetchone()
     if row is None:
         return None
-    text, xid, is_plain, changes_values, has_citus = row
+    text, xid, cluster, is_plain, changes_values, has_citus = row
     if not is_plain or has_citus:
         return None
-    return Guarded(text, int(xid), not changes_values and _is_literal(definitions, versions))
+    return Guarded(text, int(xid), cluster, not changes_values and _is_literal(definitions, versions))
 
 
 def _is_literal(definitions: Table, versions: Table) -> bool:
@@ -174,6 +182,18 @@ def total(conn: Connection, layout: InstanceLayout, tenant: Tenant | None) -> st
             "SELECT pg_catalog.concat_ws(' ', pg_catalog.count(*), pg_catalog.bit_xor(r.h), pg_catalog.sum(r.h))"
             f" FROM ({rows}) r",
             scope.params(),
+        )[0]
+    )
+
+
+def total_of_managed(conn: Connection, tenant: Tenant | None) -> str:
+    """One text for all that is managed for the tenant, made of what the rows say; for who may read them."""
+    return str(
+        _one(
+            conn,
+            "SELECT pg_catalog.concat_ws(' ', pg_catalog.count(*), pg_catalog.bit_xor(r.h), pg_catalog.sum(r.h))"
+            " FROM (SELECT pg_catalog.hash_record_extended(m, 0) AS h FROM wfsync.managed m WHERE m.tenant = %s) r",
+            [tenant_text(tenant)],
         )[0]
     )
 

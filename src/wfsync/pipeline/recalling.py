@@ -1,0 +1,96 @@
+"""What an earlier run found, where neither side has moved since: commands that only look need not compare again.
+
+Only what leaves nothing to say is remembered: a plan without changes, warnings and refusals, a stock in which all
+agrees. Whatever else there is to be told is found by comparing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import TypeAlias, TypeVar
+
+import msgspec
+
+from wfsync.pipeline.options import PlanOptions, source_of
+from wfsync.pipeline.stock import QUIET, Stock
+from wfsync.plan.model import Plan, TargetRef
+from wfsync.plan.ownership import State
+from wfsync.repo.source import Source
+from wfsync.state import findings
+from wfsync.store.connection import Connection, snapshot
+from wfsync.store.layout import InstanceLayout, Tenant
+
+__all__ = ["recalled_plan", "recalled_stock"]
+
+Where: TypeAlias = tuple[Connection, InstanceLayout, Tenant | None]
+Result = TypeVar("Result")
+Finding = TypeVar("Finding")
+
+
+def recalled_plan(
+    where: Where, source: Source, rules: object, target: TargetRef, options: PlanOptions, make: Callable[[], Plan]
+) -> Plan:
+    """The plan that ``make`` would make of ``source`` and the rows at ``where``; ``make`` is asked unless it is known.
+
+    ``rules`` are those under which files are read; the plan's own are in ``options``. Raises what ``make`` raises, and
+    `DatabaseError`.
+    """
+
+    def told(plan: Plan) -> int | None:
+        return None if plan.changes or plan.warnings or plan.blocks or plan.kept else plan.unchanged
+
+    def again(unchanged: int) -> Plan:
+        on_drift = options.brakes.on_drift
+        return Plan(
+            source_of(source.info), target, options.overwrite, (), unchanged, prune=options.prune, on_drift=on_drift
+        )
+
+    if options.reading != "unproven":
+        return make()
+    return _recalled(where, source, ("plan", rules, options.rules), make, told, again, int)
+
+
+def recalled_stock(
+    where: Where, source: Source, rules: object, target: TargetRef, options: PlanOptions, make: Callable[[], Stock]
+) -> Stock:
+    """The stock that ``make`` would take, as `recalled_plan`; where it is known, its keys are only counted."""
+
+    def told(stock: Stock) -> dict[State, int] | None:
+        counts = Counter(item.state for item in stock.items)
+        return counts if stock.has_ledger and counts.keys() <= QUIET and not stock.warnings + stock.ambiguous else None
+
+    def again(counts: dict[State, int]) -> Stock:
+        return Stock(source_of(source.info), options.source or "", target, True, (), (), unlisted=counts)
+
+    return _recalled(where, source, ("status", rules, options.rules), make, told, again, dict[State, int])
+
+
+def _recalled(
+    where: Where,
+    source: Source,
+    rules: tuple[object, ...],
+    make: Callable[[], Result],
+    told: Callable[[Result], Finding | None],
+    again: Callable[[Finding], Result],
+    kind: type[Finding],
+) -> Result:
+    """What ``again`` makes of a finding of this ``kind`` that holds still, else what ``make`` makes; then what is
+    ``told`` of it (None: too much) is remembered if both sides were the same before and after.
+    """
+    before = _look(where, source, rules)
+    known = None if before is None else findings.recall(before)
+    if known is not None:
+        return again(msgspec.msgpack.decode(known, type=kind))
+    result = make()
+    finding = None if before is None else told(result)
+    if before is not None and finding is not None:
+        after = _look(where, source, rules)
+        if after is not None and not after.have_moved_since(before):
+            findings.keep(after, msgspec.msgpack.encode(finding))
+    return result
+
+
+def _look(where: Where, source: Source, rules: tuple[object, ...]) -> findings.Sides | None:
+    with snapshot(where[0]):
+        return findings.look_at(*where, source, *rules)

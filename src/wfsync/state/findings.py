@@ -1,0 +1,106 @@
+"""What an earlier run found when it compared both sides, for as long as neither has moved since.
+
+A comparison is a function of the files, the rows, what is managed, and the rules. Where all of them are proved to be
+what they were, so is what was found: nothing needs to be listed, parsed or compared again. Files are proved by their
+stamps (`wfsync.repo.files.stamp`, blob ids for a revision), rows by the ledger's fingerprints under the same guard as
+its evidence (`wfsync.store.ledger.evidence`), what is managed by what it says. Where one of them cannot be proved there
+is nothing to recall, and what is remembered may be lost at any time.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+
+from wfsync.repo.cache import read_cached, write_cached
+from wfsync.repo.source import Source
+from wfsync.state.rules import fingerprint_of_rules, stable_text
+from wfsync.store.connection import Connection
+from wfsync.store.layout import InstanceLayout, Tenant
+from wfsync.store.ledger import evidence
+from wfsync.store.ledger.access import look
+from wfsync.store.reader import count_null_tenants
+
+__all__ = ["Sides", "keep", "look_at", "recall"]
+
+_KIND: Final = "findings"
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Both sides at one moment."""
+
+    name: str
+    """What was asked: of which files and which database, under which rules."""
+    fingerprint: str
+    """Moves with every file, every row and all that is managed."""
+    xid: int
+    """The server's next transaction."""
+
+    def have_moved_since(self, before: Sides) -> bool:
+        """False where it is proved that all is as it was."""
+        return self.fingerprint != before.fingerprint or not evidence.is_later(self.xid, before.xid)
+
+
+class _Record(msgspec.Struct, array_like=True, frozen=True):
+    fingerprint: str
+    xid: int
+    finding: bytes
+
+
+def look_at(
+    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, source: Source, *rules: object
+) -> Sides | None:
+    """The files of ``source`` and the rows of ``tenant`` as they are now, in the caller's snapshot.
+
+    ``rules`` is everything else that decides what is found (`wfsync.state.rules`). None where nothing can be proved:
+    files of which something is to be said or that were touched a moment ago, a database without a ledger that this role
+    may read, tables that give no evidence.
+    """
+    files = _files(source)
+    guarded = None if files is None else evidence.guard(conn, layout)
+    if files is None or guarded is None or not look(conn).may_read("managed"):
+        return None
+    rows = (
+        guarded.guard,
+        stable_text(layout),
+        evidence.total(conn, layout, tenant),
+        evidence.total_of_managed(conn, tenant),
+        str(count_null_tenants(conn, layout)),
+    )
+    asked = (source.info.root, source.info.directory, source.info.rev, guarded.cluster, tenant)
+    return Sides(fingerprint_of_rules(asked, rules), _digest(files, *rows), guarded.xid)
+
+
+def _files(source: Source) -> str | None:
+    parts: list[str] = []
+    for entry in source.entries:
+        if entry.stamp is None:
+            return None
+        parts += (entry.label, entry.stamp)
+    return None if source.problems else _digest(*parts)
+
+
+def _digest(*parts: str) -> str:
+    return sha256(os.fsencode("\0".join(parts))).hexdigest()
+
+
+def recall(now: Sides) -> bytes | None:
+    """What `keep` was given when both sides were as they are ``now``; None where nobody remembers."""
+    data = read_cached(_KIND, now.name)
+    if data is None:
+        return None
+    try:
+        record = msgspec.msgpack.decode(data, type=_Record)
+    except msgspec.DecodeError:  # damaged
+        return None
+    return None if now.have_moved_since(Sides(now.name, record.fingerprint, record.xid)) else record.finding
+
+
+def keep(sides: Sides, finding: bytes) -> None:
+    """Remember what was found of ``sides``: they were the same before and after it was looked for."""
+    write_cached(_KIND, sides.name, msgspec.msgpack.encode(_Record(sides.fingerprint, sides.xid, finding)))
