@@ -35,7 +35,7 @@ def _end(code: int) -> NoReturn:
     if threading.active_count() > 1:
         sys.exit(code)  # which waits for them
     try:
-        atexit._run_exitfuncs()  # as multiprocessing ends its processes
+        atexit._run_exitfuncs()  # noqa: SLF001 - as multiprocessing ends its processes
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
                 stream.flush()

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from wfsync.errors import ConfigError
+from wfsync.errors import ConfigError, DatabaseError
 from wfsync.policy import NO_WISHES, Wishes
 from wfsync.wiring import Session, Workspace
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from wfsync.pipeline.planning import Planned
     from wfsync.pipeline.stock import Stock
     from wfsync.plan.model import Plan
-    from wfsync.repo.source import Source
     from wfsync.state.desired import DesiredState, Loading
     from wfsync.state.selection import Selection
 
@@ -97,7 +96,7 @@ def planning(
             session,
             recalled_plan(
                 session.where,
-                loading.source,
+                lambda: loading.source,
                 loading.options,
                 session.reference(),
                 owned,
@@ -126,7 +125,7 @@ def stocktaking(
             return _stock(session, loading, owned)
         return recalled_stock(
             session.where,
-            loading.source,
+            lambda: loading.source,
             loading.options,
             session.reference(),
             owned,
@@ -136,33 +135,29 @@ def stocktaking(
 
 @contextmanager
 def _loading(workspace: Workspace, options: PlanOptions, beside: frozenset[str] = frozenset()) -> Iterator[Loading]:
-    """The bundles of ``workspace``, found and yet to be read."""
-    from wfsync.state.desired import begin_loading
+    """The bundles of ``workspace``, yet to be read. Many of them are looked for in another process while this one
+    imports the driver and goes on, until it is asked for them.
 
-    loading = begin_loading(_source(workspace, beside), workspace.load_options(options.policies), options.track)
-    try:
-        yield loading
-    finally:
-        loading.close()
-
-
-def _source(workspace: Workspace, beside: frozenset[str]) -> Source:
-    """The bundle files. Many of them are looked for in another process while this one imports what a comparison needs,
-    which takes as long.
+    What is wrong with the repository is said first, whatever else is wrong.
     """
+    from wfsync.state.desired import Loading
     from wfsync.state.parallel import Ahead
     from wfsync.state.workers import worthwhile_jobs
 
     is_worthwhile = "psycopg" not in sys.modules and workspace.repository.tracked >= _MANY
     jobs = worthwhile_jobs(workspace.repository.tracked) if is_worthwhile else 1
-    ahead = Ahead([beside], lambda files: workspace.source(beside=files), jobs=jobs)
+    search = Ahead([beside], lambda files: workspace.source(beside=files), jobs=jobs)
+    loading = Loading(lambda: next(search.results()), workspace.load_options(options.policies), options.track)
     try:
-        if jobs > 1:
-            import wfsync.pipeline.recalling
-            import wfsync.store.layout  # noqa: F401 - while the other process is at work
-        return next(ahead.results())
+        if jobs == 1:
+            loading.source  # noqa: B018 - nobody else looks for them
+        yield loading
+    except DatabaseError:
+        loading.source  # noqa: B018 - its error takes precedence
+        raise
     finally:
-        ahead.close()
+        loading.close()
+        search.close()
 
 
 def _planned(session: Session, loading: Loading, options: PlanOptions, selection: Selection) -> Planned:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from wfsync.bundle.field_policies import Policies
     from wfsync.environments import ChosenEnvironment
     from wfsync.plan.guard import Consent
+    from wfsync.state.desired import Loading
     from wfsync.state.progress import Track
     from wfsync.store.embedded import EmbeddedServer
     from wfsync.store.target import Target
@@ -141,6 +142,18 @@ class App:
             target, tenant, lock_timeout=self.lock_timeout, for_write=for_write, upgrade=upgrade
         ) as session:
             yield session
+
+    def looking(self, start: Path | None, workspace: Workspace) -> Callable[[Loading], AbstractContextManager[Session]]:
+        """How a command connects that only looks at the database, for `wfsync.reconciling`."""
+
+        @contextmanager
+        def connect(loading: Loading) -> Iterator[Session]:
+            if self.choice(start, workspace).kind == "embedded":
+                loading.source  # noqa: B018 - no server is started for files that are not there
+            with self.session(self.target(start, workspace)) as session:
+                yield session
+
+        return connect
 
     def must_create_tables(self, target: Target) -> bool:
         """Whether `session` with ``upgrade`` would create or migrate the instance's tables: only the embedded

@@ -259,13 +259,9 @@ def _shown(app: App, request: Request) -> Plan:
     from wfsync.plan.guard import Consent
     from wfsync.reconciling import planning
 
-    @contextmanager
-    def connect(_loading: Loading) -> Iterator[Session]:
-        with app.session(app.target(request.directory, workspace)) as session:
-            yield session
-
     workspace = app.workspace(request.directory, request.rev)
     options = _options(app, request, workspace, Consent(), "all" if request.refresh else "unproven")
+    connect = app.looking(request.directory, workspace)
     with planning(workspace, request.selection, options, connect, request.wishes) as (session, made):
         return _refined(app, session, workspace, made)
 
@@ -281,6 +277,7 @@ def _planned(
 
     @contextmanager
     def connect(loading: Loading) -> Iterator[Session]:
+        loading.source  # noqa: B018 - no server is started for files that are not there
         target = app.target(request.directory, workspace)
         if file is not None:
             target = file.target(target)

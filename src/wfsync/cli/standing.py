@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import click
 
@@ -15,10 +14,6 @@ from wfsync.cli.many import chosen_group, exit_code_of, jobs_option
 from wfsync.cli.options import directory_argument, environment_option, format_option, rev_option, selection_options
 from wfsync.cli.recording import recording
 from wfsync.cli.remote_options import repo_option, verify_options
-
-if TYPE_CHECKING:
-    from wfsync.state.desired import Loading
-    from wfsync.wiring import Session
 
 __all__ = ["adopt", "release", "status"]
 
@@ -61,11 +56,6 @@ def status(
     from wfsync.render.standing import stock_json, stock_text
     from wfsync.state.selection import Selection
 
-    @contextmanager
-    def connect(_loading: Loading) -> Iterator[Session]:
-        with app.session(app.target(directory, workspace)) as session:
-            yield session
-
     group = chosen_group(app, directory, rev, jobs)
     if group is not None:
         report = group.run("status", Selection(select, exclude), NO_WISHES, Consent())
@@ -78,7 +68,7 @@ def status(
         policies=app.policies(directory, workspace),
         about=Selection(select, exclude),
     )
-    stock = stocktaking(workspace, options, connect, listed=form == "json" or app.verbose > 0)
+    stock = stocktaking(workspace, options, app.looking(directory, workspace), listed=form == "json" or app.verbose > 0)
     app.result(stock_json(stock) if form == "json" else stock_text(stock, color=app.color, verbose=app.verbose))
     return exit_codes.PENDING if detailed_exitcode and not stock.settled else exit_codes.OK
 

@@ -29,12 +29,18 @@ Finding = TypeVar("Finding")
 
 
 def recalled_plan(
-    where: Where, source: Source, rules: object, target: TargetRef, options: PlanOptions, make: Callable[[], Plan]
+    where: Where,
+    find: Callable[[], Source],
+    rules: object,
+    target: TargetRef,
+    options: PlanOptions,
+    make: Callable[[], Plan],
 ) -> Plan:
-    """The plan that ``make`` would make of ``source`` and the rows at ``where``; ``make`` is asked unless it is known.
+    """The plan that ``make`` would make of the files and the rows at ``where``; ``make`` is asked unless it is known.
 
-    ``rules`` are those under which files are read; the plan's own are in ``options``. Raises what ``make`` raises, and
-    `DatabaseError`.
+    ``find`` gives the files; it is asked after the rows were looked at, while somebody may still look for them.
+    ``rules`` are those under which files are read; the plan's own are in ``options``. Raises what ``find`` and ``make``
+    raise, and `DatabaseError`.
     """
 
     def told(plan: Plan) -> int | None:
@@ -43,16 +49,21 @@ def recalled_plan(
     def again(unchanged: int) -> Plan:
         on_drift = options.brakes.on_drift
         return Plan(
-            source_of(source.info), target, options.overwrite, (), unchanged, prune=options.prune, on_drift=on_drift
+            source_of(find().info), target, options.overwrite, (), unchanged, prune=options.prune, on_drift=on_drift
         )
 
     if options.reading != "unproven":
         return make()
-    return _recalled(where, source, ("plan", rules, options.rules), make, told, again, int)
+    return _recalled(where, find, ("plan", rules, options.rules), make, told, again, int)
 
 
 def recalled_stock(
-    where: Where, source: Source, rules: object, target: TargetRef, options: PlanOptions, make: Callable[[], Stock]
+    where: Where,
+    find: Callable[[], Source],
+    rules: object,
+    target: TargetRef,
+    options: PlanOptions,
+    make: Callable[[], Stock],
 ) -> Stock:
     """The stock that ``make`` would take, as `recalled_plan`; where it is known, its keys are only counted."""
 
@@ -61,14 +72,14 @@ def recalled_stock(
         return counts if stock.has_ledger and counts.keys() <= QUIET and not stock.warnings + stock.ambiguous else None
 
     def again(counts: dict[State, int]) -> Stock:
-        return Stock(source_of(source.info), options.source or "", target, True, (), (), unlisted=counts)
+        return Stock(source_of(find().info), options.source or "", target, True, (), (), unlisted=counts)
 
-    return _recalled(where, source, ("status", rules, options.rules), make, told, again, dict[State, int])
+    return _recalled(where, find, ("status", rules, options.rules), make, told, again, dict[State, int])
 
 
 def _recalled(
     where: Where,
-    source: Source,
+    find: Callable[[], Source],
     rules: tuple[object, ...],
     make: Callable[[], Result],
     told: Callable[[Result], Finding | None],
@@ -78,19 +89,20 @@ def _recalled(
     """What ``again`` makes of a finding of this ``kind`` that holds still, else what ``make`` makes; then what is
     ``told`` of it (None: too much) is remembered if both sides were the same before and after.
     """
-    before = _look(where, source, rules)
+    before = _look(where, find, rules)
     known = None if before is None else findings.recall(before)
     if known is not None:
         return again(msgspec.msgpack.decode(known, type=kind))
     result = make()
     finding = None if before is None else told(result)
     if before is not None and finding is not None:
-        after = _look(where, source, rules)
+        after = _look(where, find, rules)
         if after is not None and not after.have_moved_since(before):
             findings.keep(after, msgspec.msgpack.encode(finding))
     return result
 
 
-def _look(where: Where, source: Source, rules: tuple[object, ...]) -> findings.Sides | None:
+def _look(where: Where, find: Callable[[], Source], rules: tuple[object, ...]) -> findings.Sides | None:
     with snapshot(where[0]):
-        return findings.look_at(*where, source, *rules)
+        rows = findings.look_at_rows(*where)
+    return None if rows is None else findings.both(rows, find(), *rules)

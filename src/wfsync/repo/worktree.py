@@ -68,8 +68,8 @@ class WorkTree(Folder):
 
     @property
     def tracked(self) -> int:
-        """How many files the index has; 0 when it cannot be read, which `source` says."""
-        return git.index_size(self._git)
+        """About as many as the index has."""
+        return git.index_size(self._git.path)
 
     def _exists(self, path: str) -> bool:
         return super()._exists(path) or self._assumed_blob(path) is not None

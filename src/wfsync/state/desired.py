@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, Self
@@ -153,14 +153,23 @@ class _Begun:
 
 @dataclass(slots=True)
 class Loading:
-    """Files that are to be read and checked, in several processes when there are many."""
+    """Files that are to be found, read and checked, in several processes when there are many."""
 
-    source: Source
+    find: Callable[[], Source]
+    """Asked once, by whoever first needs to know what files there are. Raises `RepositoryError`."""
     options: LoadOptions
     track: Track = untracked
+    _source: Source | None = None
     _begun: _Begun | None = None
     _ahead: Ahead[Entry, Loaded] | None = None
     _state: DesiredState | None = None
+
+    @property
+    def source(self) -> Source:
+        """What files there are. Raises what looking for them raises."""
+        if self._source is None:
+            self._source = self.find()
+        return self._source
 
     @property
     def recogniser(self) -> Recogniser:
@@ -214,7 +223,7 @@ class Loading:
 
 def begin_loading(source: Source, options: LoadOptions, track: Track = untracked) -> Loading:
     """Start to load every file of ``source``."""
-    return Loading(source, options, track)
+    return Loading(lambda: source, options, track)
 
 
 def nothing_selected() -> ConfigError:

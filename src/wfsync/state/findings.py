@@ -25,7 +25,7 @@ from wfsync.store.ledger import evidence
 from wfsync.store.ledger.access import look
 from wfsync.store.reader import count_null_tenants
 
-__all__ = ["Sides", "keep", "look_at", "recall"]
+__all__ = ["Rows", "Sides", "both", "keep", "look_at_rows", "recall"]
 
 _KIND: Final = "findings"
 
@@ -52,28 +52,44 @@ class _Record(msgspec.Struct, array_like=True, frozen=True):
     finding: bytes
 
 
-def look_at(
-    conn: Connection, layout: InstanceLayout, tenant: Tenant | None, source: Source, *rules: object
-) -> Sides | None:
-    """The files of ``source`` and the rows of ``tenant`` as they are now, in the caller's snapshot.
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The database at one moment."""
 
-    ``rules`` is everything else that decides what is found (`wfsync.state.rules`). None where nothing can be proved:
-    files of which something is to be said or that were touched a moment ago, a database without a ledger that this role
-    may read, tables that give no evidence.
+    place: str
+    """Which database, and whose rows."""
+    fingerprint: str
+    xid: int
+
+
+def look_at_rows(conn: Connection, layout: InstanceLayout, tenant: Tenant | None) -> Rows | None:
+    """The rows of ``tenant`` and what is managed of them as they are now, in the caller's snapshot.
+
+    None where nothing can be proved: without a ledger that this role may read, and of tables that give no evidence.
     """
-    files = _files(source)
-    guarded = None if files is None else evidence.guard(conn, layout)
-    if files is None or guarded is None or not look(conn).may_read("managed"):
+    guarded = evidence.guard(conn, layout)
+    if guarded is None or not look(conn).may_read("managed"):
         return None
-    rows = (
+    fingerprint = _digest(
         guarded.guard,
         stable_text(layout),
         evidence.total(conn, layout, tenant),
         evidence.total_of_managed(conn, tenant),
         str(count_null_tenants(conn, layout)),
     )
-    asked = (source.info.root, source.info.directory, source.info.rev, guarded.cluster, tenant)
-    return Sides(fingerprint_of_rules(asked, rules), _digest(files, *rows), guarded.xid)
+    return Rows(stable_text((guarded.cluster, tenant)), fingerprint, guarded.xid)
+
+
+def both(rows: Rows, source: Source, *rules: object) -> Sides | None:
+    """``rows`` beside the files of ``source``; ``rules`` is everything else that decides what is found.
+
+    None where nothing can be proved of the files: something is to be said of them, or one was touched a moment ago.
+    """
+    files = _files(source)
+    if files is None:
+        return None
+    asked = (source.info.root, source.info.directory, source.info.rev, rows.place)
+    return Sides(fingerprint_of_rules(asked, rules), _digest(files, rows.fingerprint), rows.xid)
 
 
 def _files(source: Source) -> str | None:

@@ -14,7 +14,7 @@ from wfsync.bundle.steps import steps_of
 from wfsync.errors import Conflict
 from wfsync.repo.source import Entry, Reader, Source, SourceInfo
 from wfsync.state import remembered, rules
-from wfsync.state.desired import Loading
+from wfsync.state.desired import begin_loading
 from wfsync.state.recognise import Known
 
 
@@ -33,7 +33,7 @@ def test_a_recognised_file_that_changes_before_it_is_read_again(
     (tmp_path / "a.json").write_bytes(canonical(bundle("a")))
     entry = Entry("a.json", "a.json", 1, stamp=stamp)
     source = Source(SourceInfo(str(tmp_path), "."), (entry,), (), Reader(str(tmp_path), None))
-    loading = Loading(source, LoadOptions())
+    loading = begin_loading(source, LoadOptions())
     item = loading.recogniser.recognise(known(bundle("a")))
     assert item is not None
     loading.recogniser.note(item)
