@@ -21,7 +21,7 @@ from wfsync.repo.source import Source
 from wfsync.state.rules import fingerprint_of_rules, stable_text
 from wfsync.store.connection import Connection
 from wfsync.store.layout import InstanceLayout, Tenant
-from wfsync.store.ledger import evidence
+from wfsync.store.ledger import evidence, managed
 from wfsync.store.ledger.access import look
 from wfsync.store.reader import count_null_tenants
 
@@ -74,7 +74,7 @@ def look_at_rows(conn: Connection, layout: InstanceLayout, tenant: Tenant | None
         guarded.guard,
         stable_text(layout),
         evidence.total(conn, layout, tenant),
-        evidence.total_of_managed(conn, tenant),
+        managed.total(conn, tenant),
         str(count_null_tenants(conn, layout)),
     )
     return Rows(stable_text((guarded.cluster, tenant)), fingerprint, guarded.xid)

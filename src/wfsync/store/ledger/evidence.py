@@ -31,7 +31,6 @@ __all__ = [
     "read_rows",
     "settle",
     "total",
-    "total_of_managed",
     "write",
 ]
 
@@ -182,18 +181,6 @@ def total(conn: Connection, layout: InstanceLayout, tenant: Tenant | None) -> st
             "SELECT pg_catalog.concat_ws(' ', pg_catalog.count(*), pg_catalog.bit_xor(r.h), pg_catalog.sum(r.h))"
             f" FROM ({rows}) r",
             scope.params(),
-        )[0]
-    )
-
-
-def total_of_managed(conn: Connection, tenant: Tenant | None) -> str:
-    """One text for all that is managed for the tenant, made of what the rows say; for who may read them."""
-    return str(
-        _one(
-            conn,
-            "SELECT pg_catalog.concat_ws(' ', pg_catalog.count(*), pg_catalog.bit_xor(r.h), pg_catalog.sum(r.h))"
-            " FROM (SELECT pg_catalog.hash_record_extended(m, 0) AS h FROM wfsync.managed m WHERE m.tenant = %s) r",
-            [tenant_text(tenant)],
         )[0]
     )
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wfsync.store.instance import Tenant
     from wfsync.store.session import Connection
 
-__all__ = ["ManagedRow", "forget", "hmac_key", "read", "read_keys", "write", "written_at"]
+__all__ = ["ManagedRow", "forget", "hmac_key", "read", "read_keys", "total", "write", "written_at"]
 
 ManagedRow: TypeAlias = tuple[str, str, str, str, str, str, str | None, str | None]
 """key, source, origin, workflow_id, digest, policy, held, held_policy."""
@@ -56,6 +56,16 @@ def written_at(conn: Connection, tenant: Tenant | None, keys: Collection[str]) -
 _READ: Final = f"""
     SELECT {_COLUMNS}, CASE WHEN held IS NOT NULL THEN pg_catalog.to_jsonb(managed) ->> '{_LATER}' END
     FROM wfsync.managed WHERE tenant = %s"""  # noqa: S608 - names from above
+
+
+def total(conn: Connection, tenant: Tenant | None) -> str:
+    """One text for all that `read` reads: it moves when that does. For who is known to be able to read it."""
+    row = conn.execute(
+        "SELECT pg_catalog.concat_ws(' ', pg_catalog.count(*), pg_catalog.bit_xor(m.h), pg_catalog.sum(m.h))"  # noqa: S608 - ours
+        f" FROM (SELECT pg_catalog.hash_record_extended(r, 0) AS h FROM ({_READ}) r) m",
+        [tenant_text(tenant)],
+    ).fetchone()
+    return "" if row is None else str(row[0])
 
 
 def write(conn: Connection, tenant: Tenant | None, rows: Iterable[ManagedRow]) -> int:
