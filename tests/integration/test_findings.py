@@ -13,10 +13,10 @@ import psycopg
 import pytest
 
 from command_line import CommandLine
-from databases import LAYOUTS, OTHER_TENANT, Databases, LayoutName
+from databases import LAYOUTS, OTHER_TENANT, TENANT, Databases, LayoutName
 from git_repositories import GitRepository
 from row_moves import ALTERED, IMPOSSIBLE, MOVES, STAYS
-from small_bundles import bundle, call, set_state
+from small_bundles import bundle, call, canonical, set_state
 from wfsync.plan.model import Plan, TargetRef
 from workplace import Workplace
 
@@ -149,6 +149,40 @@ def test_transactions_that_ran_backwards_or_around(site: Site, xid: int) -> None
         fingerprint, then, finding = msgspec.msgpack.decode(file.read_bytes())
         file.write_bytes(msgspec.msgpack.encode((fingerprint, then + xid, finding)))
     site.compares()
+
+
+def test_a_server_that_was_started_anew_may_hold_other_rows(cli: CommandLine, tmp_path: Path) -> None:
+    """From a copy of its files it hands out the same transactions once more, for other rows."""
+    home, folder = tmp_path / "home", tmp_path / "repo"
+    own = replace(cli, home=home, cwd=folder)
+    repository = GitRepository.init(folder)
+    repository.write("a.json", canonical(bundle("a")))
+    repository.write("wfsync.yaml", b"version: 1\n")
+    repository.commit("a.json", "wfsync.yaml")
+    try:
+        assert own("apply", "--rev", "HEAD").code == 0
+        assert "1 unchanged" in own("plan", "--rev", "HEAD").stdout
+        (file,) = (home / ".cache" / "wfsync" / "findings").iterdir()
+        fingerprint, xid, _ = msgspec.msgpack.decode(file.read_bytes())
+        file.write_bytes(msgspec.msgpack.encode((fingerprint, xid, msgspec.msgpack.encode(PLANTED))))
+        assert f"{PLANTED} unchanged" in own("plan", "--rev", "HEAD").stdout
+        assert own("db", "stop").code == 0
+        assert "1 unchanged" in own("plan", "--rev", "HEAD").stdout
+    finally:
+        own("db", "reset", "--yes")
+
+
+def test_another_role_asks_for_itself(site: Site) -> None:
+    name = f"other_{site.work.database.name}"
+    site.work.database.execute(f"CREATE ROLE {name} LOGIN SUPERUSER")
+    try:
+        conninfo = psycopg.conninfo.make_conninfo(site.work.database.conninfo, user=name)
+        result = site.work.cli(
+            "--database", conninfo, "--tenant", TENANT, "plan", "--rev", "HEAD", cwd=site.work.folder
+        )
+        assert "5 unchanged" in result.stdout
+    finally:
+        site.work.database.execute(f"DROP ROLE {name}")
 
 
 @pytest.mark.parametrize("damage", [b"", b"nonsense", msgspec.msgpack.encode(("x", "y", "z"))])
@@ -328,7 +362,9 @@ def test_a_role_that_may_not_read_what_is_managed_compares(site: Site) -> None:
     site.work.database.execute(f"CREATE ROLE {name} LOGIN", f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name}")
     try:
         conninfo = psycopg.conninfo.make_conninfo(site.work.database.conninfo, user=name)
-        result = site.work.cli("--database", conninfo, "plan", "--rev", "HEAD", cwd=site.work.folder)
+        result = site.work.cli(
+            "--database", conninfo, "--tenant", TENANT, "plan", "--rev", "HEAD", cwd=site.work.folder
+        )
         assert "LEDGER_UNAVAILABLE" in result.output
         assert str(PLANTED) not in result.output
     finally:

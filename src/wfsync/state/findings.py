@@ -3,8 +3,8 @@
 A comparison is a function of the files, the rows, what is managed, and the rules. Where all of them are proved to be
 what they were, so is what was found: nothing needs to be listed, parsed or compared again. Files are proved by their
 stamps (`wfsync.repo.files.stamp`, blob ids for a revision), rows by the ledger's fingerprints under the same guard as
-its evidence (`wfsync.store.ledger.evidence`), what is managed by what it says. Where one of them cannot be proved there
-is nothing to recall, and what is remembered may be lost at any time.
+its evidence (`wfsync.store.ledger.evidence`) and for as long as the server runs, what is managed by what it says. Where
+one of them cannot be proved there is nothing to recall, and what is remembered may be lost at any time.
 """
 
 from __future__ import annotations
@@ -68,11 +68,13 @@ def look_at_rows(conn: Connection, layout: InstanceLayout, tenant: Tenant | None
     None where nothing can be proved: without a ledger that this role may read, and of tables that give no evidence.
     """
     guarded = evidence.guard(conn, layout)
-    if guarded is None or not look(conn).may_read("managed"):
+    access = None if guarded is None else look(conn)
+    if guarded is None or access is None or not access.may_read("managed"):
         return None
     fingerprint = _digest(
         guarded.guard,
-        stable_text(layout),
+        evidence.server_start(conn),
+        stable_text((layout, access)),
         evidence.total(conn, layout, tenant),
         managed.total(conn, tenant),
         str(count_null_tenants(conn, layout)),

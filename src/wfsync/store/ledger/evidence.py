@@ -29,6 +29,7 @@ __all__ = [
     "is_usable",
     "read_header",
     "read_rows",
+    "server_start",
     "settle",
     "total",
     "write",
@@ -198,6 +199,13 @@ def fingerprints(conn: Connection, layout: InstanceLayout, tenant: Tenant | None
         binary=True,
     )
     return dict(found.fetchall())
+
+
+def server_start(conn: Connection) -> str:
+    """When the server began to run. Who keeps fingerprints outside of the database needs it: restored from a copy of
+    its files, a server may hand out the same transaction ids and places once more, for other rows.
+    """
+    return str(_one(conn, "SELECT pg_catalog.pg_postmaster_start_time()::pg_catalog.text", None)[0])
 
 
 def settle(conn: Connection) -> None:
