@@ -59,7 +59,7 @@ def rows(results: Sequence[Result]) -> str:
             f" {s.wall / result.size * 1e6:>6.0f} {memory:>5.0f}   {result.scenario.floor_name:<13}"
             f" {s.floor_wall:>7.3f} {s.floor_cpu:>7.3f}   {result.ratio:>5.2f}"
             f" {f'{min(pairs):.2f}–{max(pairs):.2f}':>11}"
-            f" {'' if target is None else f'{target:.1f}':>6} {result.verdict}".rstrip()
+            f" {'' if target is None else f'{target:.2f}':>6} {result.verdict}".rstrip()
         )
     return "\n".join(lines)
 
