@@ -156,11 +156,13 @@ def _where(path: tuple[str | int, ...]) -> str:
 
 
 def _invalid(label: str, faults: list[str]) -> InputError:
+    is_one = len(faults) == 1
+    listed = [Problem(code="PLAN_FILE_INVALID", message=fault, place=Place(label)) for fault in faults]
     return InputError(
-        f"{label} is not a plan file that wfsync can use: {faults[0]}",
+        f"{label} is not a plan file that wfsync can use: {faults[0] if is_one else f'{len(faults)} faults'}",
         code="PLAN_FILE_INVALID",
         hint="nothing was written; make a new one with `wfsync plan --out FILE`",
-        problems=[Problem(code="PLAN_FILE_INVALID", message=fault, place=Place(label)) for fault in faults],
+        problems=() if is_one else listed,
     )
 
 
