@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Final, Literal
 import click
 
 from wfsync.cli.context import App, pass_app
-from wfsync.cli.options import environment_option, format_option, keep_plan, output_option, overwrite_option
+from wfsync.cli.options import (
+    consent_options,
+    environment_option,
+    format_option,
+    keep_plan,
+    output_option,
+    overwrite_option,
+)
 from wfsync.cli.reconcile import Form, show_outcome
 from wfsync.cli.recording import recording
 
@@ -25,10 +32,7 @@ _MIB: Final = 1024 * 1024
 @click.command("import")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @environment_option
-@click.option("--force", is_flag=True, help="Consent to overwriting workflows that exist and differ.")
-@click.option(
-    "--allow-running", is_flag=True, help="Consent to overwriting workflows with queued, running or waiting runs."
-)
+@consent_options
 @overwrite_option
 @click.option(
     "--max-size", metavar="MIB", type=click.IntRange(1, 4096), default=512, show_default=True, help="Largest file."

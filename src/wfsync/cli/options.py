@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wfsync.plan.model import Plan
 
 __all__ = [
+    "consent_options",
     "directory_argument",
     "directory_or_plan_argument",
     "environment_option",
@@ -100,6 +101,16 @@ def selection_options(command: Command) -> Command:
         "--exclude", metavar="GLOB", multiple=True, help="Leave these keys out; repeatable, wins over --select."
     )(command)
     return click.option("--select", metavar="GLOB", multiple=True, help="Only these keys; repeatable.")(command)
+
+
+def consent_options(command: Command) -> Command:
+    """``--force`` and ``--allow-running``."""
+    command = click.option(
+        "--allow-running", is_flag=True, help="Consent to overwriting workflows with queued, running or waiting runs."
+    )(command)
+    return click.option("--force", is_flag=True, help="Consent to overwriting workflows that exist and differ.")(
+        command
+    )
 
 
 def format_option(*forms: str) -> Callable[[Command], Command]:

@@ -16,6 +16,7 @@ from wfsync.cli.context import App, pass_app
 from wfsync.cli.demand import require_demanded, with_demanded
 from wfsync.cli.many import chosen_group, exit_code_of, jobs_option, keep_going_option, refuse_plan_file
 from wfsync.cli.options import (
+    consent_options,
     directory_argument,
     directory_or_plan_argument,
     environment_option,
@@ -26,7 +27,6 @@ from wfsync.cli.options import (
     overwrite_option,
     plan_file_option,
     refresh_option,
-    rev_option,
     selection_options,
     write_outputs,
 )
@@ -42,7 +42,7 @@ from wfsync.cli.pinned import (
     write_plan_file,
 )
 from wfsync.cli.recording import recording
-from wfsync.cli.remote_options import allow_rewind_option, repo_option, verify_options
+from wfsync.cli.remote_options import allow_rewind_option, revision_options
 from wfsync.cli.rewinding import with_rewind
 
 if TYPE_CHECKING:
@@ -99,9 +99,7 @@ class Request:
 @click.command()
 @directory_argument
 @environment_option
-@rev_option
-@repo_option
-@verify_options
+@revision_options
 @selection_options
 @overwrite_option
 @brake_options
@@ -163,17 +161,12 @@ def plan(
 @click.command()
 @directory_or_plan_argument
 @environment_option
-@rev_option
-@repo_option
-@verify_options
+@revision_options
 @selection_options
 @overwrite_option
 @brake_options
 @refresh_option
-@click.option("--force", is_flag=True, help="Consent to overwriting workflows that exist and differ.")
-@click.option(
-    "--allow-running", is_flag=True, help="Consent to overwriting workflows with queued, running or waiting runs."
-)
+@consent_options
 @allow_rewind_option
 @click.option(
     "--expect-digest", metavar="DIGEST", help="Refuse unless the plan has this digest, which plan and apply print."

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 import click
 
 from wfsync.cli.context import App
+from wfsync.cli.options import rev_option
 
-__all__ = ["allow_rewind_option", "repo_option", "verify_options"]
+__all__ = ["allow_rewind_option", "revision_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -46,7 +47,12 @@ allow_rewind_option = click.option(
 )
 
 
-def verify_options(command: Command) -> Command:
+def revision_options(command: Command) -> Command:
+    """``--rev``, ``--repo``, ``--verify`` and ``--allowed-signers``: what is read, wherever it is."""
+    return rev_option(repo_option(_verify_options(command)))
+
+
+def _verify_options(command: Command) -> Command:
     """``--verify`` and ``--allowed-signers``."""
     command = click.option(
         "--allowed-signers",

@@ -13,7 +13,7 @@ from wfsync.cli.context import App, pass_app
 from wfsync.cli.many import chosen_group, exit_code_of, jobs_option
 from wfsync.cli.options import directory_argument, environment_option, format_option, rev_option, selection_options
 from wfsync.cli.recording import recording
-from wfsync.cli.remote_options import repo_option, verify_options
+from wfsync.cli.remote_options import revision_options
 
 __all__ = ["adopt", "release", "status"]
 
@@ -21,9 +21,7 @@ __all__ = ["adopt", "release", "status"]
 @click.command()
 @directory_argument
 @environment_option
-@rev_option
-@repo_option
-@verify_options
+@revision_options
 @selection_options
 @format_option("text", "json")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when something is not in sync.")

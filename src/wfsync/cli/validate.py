@@ -11,8 +11,8 @@ import click
 
 from wfsync.cli import exit_codes
 from wfsync.cli.context import App, pass_app
-from wfsync.cli.options import format_option, rev_option
-from wfsync.cli.remote_options import repo_option, verify_options
+from wfsync.cli.options import format_option
+from wfsync.cli.remote_options import revision_options
 
 if TYPE_CHECKING:
     from wfsync.bundle.load import LoadOptions
@@ -29,9 +29,7 @@ _NOTES_SHOWN: Final = 3
 
 @click.command()
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path())
-@rev_option
-@repo_option
-@verify_options
+@revision_options
 @format_option("text", "json", "github", "junit")
 @pass_app
 def validate(app: App, paths: tuple[str, ...], rev: str | None, form: Form) -> int:

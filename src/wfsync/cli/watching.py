@@ -18,14 +18,14 @@ from wfsync.cli.context import App, pass_app
 from wfsync.cli.demand import require_demanded
 from wfsync.cli.interruption import IN_CONTEXT, Signals
 from wfsync.cli.options import (
+    consent_options,
     directory_argument,
     environment_option,
     overwrite_option,
-    rev_option,
     selection_options,
 )
 from wfsync.cli.recording import recording
-from wfsync.cli.remote_options import repo_option, verify_options
+from wfsync.cli.remote_options import revision_options
 
 if TYPE_CHECKING:
     from wfsync.apply.execute import ApplyOptions
@@ -64,16 +64,11 @@ class Request:
 @click.command()
 @directory_argument
 @environment_option
-@repo_option
-@rev_option
-@verify_options
+@revision_options
 @selection_options
 @overwrite_option
 @brake_options
-@click.option("--force", is_flag=True, help="Consent to overwriting workflows that exist and differ.")
-@click.option(
-    "--allow-running", is_flag=True, help="Consent to overwriting workflows with queued, running or waiting runs."
-)
+@consent_options
 @click.option(
     "--allow-rewind",
     is_flag=True,
