@@ -151,6 +151,9 @@ def _loading(workspace: Workspace, options: PlanOptions, beside: frozenset[str] 
     try:
         if jobs == 1:
             loading.source  # noqa: B018 - nobody else looks for them
+        else:
+            import wfsync.pipeline.recalling
+            import wfsync.store.layout  # noqa: F401 - takes as long, and whoever connects may wait for the files first
         yield loading
     except DatabaseError:
         loading.source  # noqa: B018 - its error takes precedence

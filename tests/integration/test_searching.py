@@ -72,3 +72,15 @@ def test_no_server_is_started_for_files_that_are_not_there(
     done = cli(command, cwd=repository.path, covered=False)
     assert "MISSING_DIRECTORY" in done.stderr
     assert not (repository.path / ".wfsync").exists()
+
+
+def test_a_server_that_runs_is_asked_meanwhile(cli: CommandLine, repository: GitRepository) -> None:
+    try:
+        assert cli("apply", cwd=repository.path).code == 0
+        assert "3 unchanged" in cli("plan", cwd=repository.path, covered=False).stdout
+        (repository.path / "workflows").rename(repository.path / "elsewhere")
+        done = cli("plan", cwd=repository.path, covered=False)
+        assert done.code == 1
+        assert "MISSING_DIRECTORY" in done.stderr
+    finally:
+        cli("db", "reset", "--yes", cwd=repository.path)

@@ -148,7 +148,7 @@ class App:
 
         @contextmanager
         def connect(loading: Loading) -> Iterator[Session]:
-            if self.choice(start, workspace).kind == "embedded":
+            if self.choice(start, workspace).kind == "embedded" and not self.embedded(start).is_ready:
                 loading.source  # noqa: B018 - no server is started for files that are not there
             with self.session(self.target(start, workspace)) as session:
                 yield session

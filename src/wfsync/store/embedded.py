@@ -131,6 +131,17 @@ class EmbeddedServer:
             with self._locked():
                 return self._start_cold()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether `start` would find a server that answers and has the database, and change nothing."""
+        try:
+            self._require_posix()
+            with explained(f"{self._root} cannot be examined"):
+                folder = socket_folder(home_of(self._root))
+                return folder is not None and _ask(folder).state == "ready"
+        except DatabaseError:
+            return False  # `start` says why
+
     def status(self) -> ServerStatus:
         """What can be said without changing or waiting for anything. Raises DatabaseError(EMBEDDED_START_FAILED)."""
         self._require_posix()
