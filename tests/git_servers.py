@@ -30,8 +30,8 @@ class HttpServer:
 
 
 @contextmanager
-def http_server(root: Path, *, wanted: str | None = None) -> Iterator[HttpServer]:
-    """Serve ``root``; with ``wanted`` (``user:password``) only to who sends that."""
+def http_server(root: Path, *, wanted: str | None = None, elsewhere: str | None = None) -> Iterator[HttpServer]:
+    """Serve ``root``; with ``wanted`` (``user:password``) only to who sends that; or send all ``elsewhere``."""
     state = HttpServer(0)
 
     class Handler(SimpleHTTPRequestHandler):
@@ -44,6 +44,12 @@ def http_server(root: Path, *, wanted: str | None = None) -> Iterator[HttpServer
             sent = base64.b64decode(given.removeprefix("Basic ")).decode() if given else ""
             if sent:
                 state.credentials.append(sent)
+            if elsewhere is not None:
+                self.send_response(302)
+                self.send_header("Location", elsewhere + self.path)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             if wanted is not None and sent != wanted:
                 self.send_response(401)
                 self.send_header("WWW-Authenticate", 'Basic realm="test"')

@@ -113,11 +113,12 @@ def network_environment(
     if remote is not None and remote.kind == "http":
         settings += [(name, value) for name, value in _SLOW if f"GIT_{name[5:].upper()}" not in environ]
         if remote.password is not None:
-            # The empty one takes the user's helpers off: what they know is another account, and they must not keep ours
-            settings += [("credential.helper", ""), ("credential.helper", _HELPER)]
+            # The empty one takes the user's helpers off: they know another account, and must not keep ours.
+            # Ours answers for this server only: whoever it redirects to is told nothing.
+            settings += [("credential.helper", ""), (f"credential.{remote.server}.helper", _HELPER)]
             result |= {"WFSYNC_REMOTE_USER": remote.user or "", "WFSYNC_REMOTE_PASSWORD": remote.password}
         elif remote.user is not None:
-            settings.append(("credential.username", remote.user))
+            settings.append((f"credential.{remote.server}.username", remote.user))
     if remote is not None and remote.kind == "ssh" and not _has_own_ssh(environ):
         result["GIT_SSH_COMMAND"] = _BATCH
     return result | _as_variables(settings, environ)

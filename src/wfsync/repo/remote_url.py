@@ -56,6 +56,12 @@ class RemoteUrl:
         return remote_identity(self.url) or self.shown
 
     @property
+    def server(self) -> str:
+        """Who answers http(s): scheme, host and port, as git's settings name whom a credential is for."""
+        scheme, _, rest = self.url.partition("://")
+        return f"{scheme}://{rest.partition('/')[0]}"
+
+    @property
     def folder(self) -> str:
         """The name of its folder in the cache: without credentials, so that a new token is no new clone."""
         return hashlib.sha256(self.url.encode("utf-8", "surrogateescape")).hexdigest()[:40]

@@ -249,6 +249,18 @@ def test_credentials_reach_the_server_and_nothing_else(author: GitRepository, ba
         assert wrong.url.folder == remote.url.folder
 
 
+@pytest.mark.parametrize("given", ["robot:pa55word", "t0ken-for-one-server"])
+def test_who_is_redirected_to_is_told_no_credentials(bare: Path, cache: Path, given: str) -> None:
+    served(bare)
+    with http_server(bare.parent, wanted=given) as other:
+        elsewhere = f"http://localhost:{other.port}"  # another name is another server
+        with http_server(bare.parent, elsewhere=elsewhere) as server, pytest.raises(RepositoryError) as caught:
+            Remote(server.url("flows.git", given), cache).fetch()
+    assert caught.value.code == "REMOTE_AUTHENTICATION"
+    assert other.asked
+    assert other.credentials == []
+
+
 def test_without_credentials_nobody_is_asked(author: GitRepository, bare: Path, cache: Path) -> None:
     served(bare)
     with http_server(bare.parent, wanted="robot:x") as server, pytest.raises(RepositoryError) as caught:
