@@ -275,7 +275,7 @@ def test_what_the_database_says(place: Place) -> None:
         conn.execute("UPDATE workflow_definitions SET name = %s", (canaries.token("row name"),))
         conn.execute(
             "CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS"
-            " $$ BEGIN RAISE EXCEPTION 'refused: %', NEW.draft_definition; END $$"
+            " $$ BEGIN RAISE EXCEPTION 'refused %: % of %', NEW.description, NEW.draft_definition, row_to_json(NEW); END $$"
         )
         conn.execute(
             "CREATE TRIGGER spoil BEFORE INSERT OR UPDATE ON workflow_definitions FOR EACH ROW EXECUTE FUNCTION spoil()"
@@ -283,8 +283,30 @@ def test_what_the_database_says(place: Place) -> None:
     place.run("plan", "--format", "json")
     assert place.run("-vv", "apply", "--force", "--on-drift", "overwrite").code != 0
     assert place.run("-vv", "apply", "--force", "--format", "json").code != 0
+    look_at_what_failed(place, "refused")
     with psycopg.connect(work.database.conninfo, autocommit=True) as conn:
         conn.execute("DROP TRIGGER spoil ON workflow_definitions")
         conn.execute("ALTER TABLE workflow_definitions ADD CHECK (name = 'x') NOT VALID")
-    assert place.run("-vv", "apply", "--force").code != 0
+    assert place.run("-vv", "apply", "--force", "--on-drift", "overwrite").code != 0
+    look_at_what_failed(place, "forbids the change")
+
+
+def look_at_what_failed(place: Place, word: str) -> None:
+    """Where the words of a failed apply are kept and told: `watch`, the ledger, and who reads that."""
+    work = place.work
+    (failed, *_) = place.run("history", "--format", "json").json()["applies"]
+    assert failed["outcome"] == "failed"
+    assert word in failed["error"]
+    consent = ("--force", "--on-drift", "overwrite")
+    for told in (
+        place.run("-vv", "watch", "--once", *consent),
+        place.run("--log-format", "json", "-vv", "watch", "--once", *consent),
+        place.run("show", failed["id"]),
+        place.run("show", failed["id"], "--format", "json"),
+    ):
+        assert word in told.output
     place.run("history")
+    with psycopg.connect(work.database.conninfo) as conn:
+        kept = conn.execute("SELECT row_to_json(a)::text FROM wfsync.applies a ORDER BY at").fetchall()
+    assert word in kept[-1][0]
+    place.look("wfsync.applies", "\n".join(text for (text,) in kept))

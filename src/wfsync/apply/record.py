@@ -21,6 +21,7 @@ from wfsync.plan.change import Change
 from wfsync.plan.managed import Hold, Managed, ManagedState
 from wfsync.plan.model import Plan, SourceRef, TargetRef
 from wfsync.plan.ownership import Owner
+from wfsync.plan.secrets import hide_message
 from wfsync.plan.state import LiveState
 from wfsync.state.desired import DesiredState
 from wfsync.state.managed import read_managed_keys, write_managed
@@ -213,9 +214,11 @@ def _change_row(position: int, change: Change, ids: Mapping[str, str]) -> Change
 
 
 def _reason(error: BaseException) -> tuple[str, str]:
-    """Code and words of a failure; those of ours hold no secret, those of others are not kept."""
+    """Code and words of a failure, without the secrets of a row that a server quotes in them; what is not ours is not
+    kept. Hidden before it is cut, because half an object says nothing of what its values stand under.
+    """
     if isinstance(error, WfsyncError):
-        return error.code, error.message[:_LONGEST_ERROR]
+        return error.code, hide_message(error.message)[:_LONGEST_ERROR]
     if isinstance(error, KeyboardInterrupt):
         return "INTERRUPTED", "interrupted; rolled back"
     name = type(error).__name__

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from wfsync.daemon.report import ACTIONS, Report
 from wfsync.errors import Problem
 from wfsync.plan.codec import problem_value
+from wfsync.plan.secrets import hide_message
 from wfsync.render.escape import plain
 
 __all__ = ["level", "new_problems", "sync_line", "sync_object"]
@@ -37,7 +38,7 @@ def sync_line(report: Report, pause: float) -> str:
 
 def _parts(report: Report, pause: float) -> Iterator[str]:
     if report.error is not None:
-        yield f"{report.error.code}: {plain(report.error.message)}"
+        yield f"{report.error.code}: {plain(hide_message(report.error.message))}"
     if report.status == "standby":
         yield "another instance leads"
     counts = [f"{report.written[a]} {_PAST[a]}" for a in ACTIONS if report.written.get(a)]
@@ -73,5 +74,6 @@ def sync_object(report: Report, pause: float, problems: tuple[Problem, ...]) -> 
         found["drifted"] = report.drifted
         found["held"] = report.held
     if report.error is not None:
-        found |= {"code": report.error.code, "message": report.error.message, "hint": report.error.hint}
+        message, hint = hide_message(report.error.message), hide_message(report.error.hint or "")
+        found |= {"code": report.error.code, "message": message, "hint": hint or None}
     return found | {"problems": [problem_value(problem) for problem in problems]}

@@ -1,4 +1,6 @@
-"""The ledger for people and machines: ``history`` and ``show``. Names and digests only; no content of a workflow."""
+"""The ledger for people and machines: ``history`` and ``show``. Names and digests only; no content of a workflow, and
+without secrets what a server quoted of a row when an apply failed: an older wfsync has kept its words as they were.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from typing import Final
 
 from wfsync.bundle.model import JsonObject
 from wfsync.plan.codec import PLAN_FORMAT_VERSION
+from wfsync.plan.secrets import hide_message
 from wfsync.render.escape import json_document, plain
 from wfsync.render.style import Paint, Style
 from wfsync.store.ledger.values import AppliedRow, ChangeRow
@@ -73,7 +76,10 @@ def _facts(row: AppliedRow) -> Iterator[tuple[str, str | None]]:
     yield "Apply", row.id
     yield "When", _when(row.at)
     yield "Command", row.command
-    yield "Outcome", row.outcome if row.error_code is None else f"{row.outcome}, {row.error_code}: {row.error}"
+    yield (
+        "Outcome",
+        row.outcome if row.error_code is None else f"{row.outcome}, {row.error_code}: {hide_message(row.error or '')}",
+    )
     yield "Actor", f"{row.actor} ({row.actor_origin})"
     yield "Run", row.run_url
     yield "Source", " ".join(filter(None, (row.source, _revision(row))))
@@ -130,7 +136,7 @@ def _apply_value(row: AppliedRow) -> JsonObject:
         "command": row.command,
         "outcome": row.outcome,
         "error_code": row.error_code,
-        "error": row.error,
+        "error": None if row.error is None else hide_message(row.error),
         "actor": row.actor,
         "actor_origin": row.actor_origin,
         "run_url": row.run_url,
