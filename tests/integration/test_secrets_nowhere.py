@@ -275,7 +275,8 @@ def test_what_the_database_says(place: Place) -> None:
         conn.execute("UPDATE workflow_definitions SET name = %s", (canaries.token("row name"),))
         conn.execute(
             "CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS"
-            " $$ BEGIN RAISE EXCEPTION 'refused %: % of %', NEW.description, NEW.draft_definition, row_to_json(NEW); END $$"
+            " $$ BEGIN RAISE EXCEPTION 'refused %: % of %', NEW.description, NEW.draft_definition, row_to_json(NEW);"
+            " END $$"
         )
         conn.execute(
             "CREATE TRIGGER spoil BEFORE INSERT OR UPDATE ON workflow_definitions FOR EACH ROW EXECUTE FUNCTION spoil()"
