@@ -270,3 +270,20 @@ def test_a_plan_is_never_written_where_the_next_command_would_take_it_for_a_bund
     work.ok("plan", "--out", "workflows/approved.plan")
     work.ok("plan", "--out", "approved.json")
     work.ok("validate")
+
+
+def test_a_plan_replaces_a_plan_and_no_other_file(work: Workplace) -> None:
+    work.configure("registry: registry.yaml\nenvironments: {prod: {overlay: prod.yaml}}\n")
+    names = {"actions": [], "nodeTypes": ["state.set"], "schemas": [{"ref": "payload.Ticket.v1"}]}
+    (work.folder / "registry.yaml").write_text(json.dumps({"version": 1, **names}))
+    (work.folder / "notes.txt").write_text("not to be lost\n")
+    before = work.files()
+    for name in ("wfsync.yaml", "registry.yaml", "prod.yaml", "elsewhere/wfsync.yaml"):
+        (work.folder / name).parent.mkdir(exist_ok=True)
+        assert "reads its settings from" in work.fails(64, "plan", "--out", name).stderr
+    assert "no plan that wfsync wrote" in work.fails(64, "plan", "--out", "notes.txt").stderr
+    assert work.files() == before
+    (work.folder / FILE).write_bytes(b"")  # as mktemp leaves it
+    work.ok("plan", "--out", FILE)
+    work.ok("plan", "--out", FILE)
+    work.ok("apply", FILE)

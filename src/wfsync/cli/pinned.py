@@ -28,10 +28,10 @@ __all__ = [
     "approved",
     "is_plan_file",
     "plan_file",
-    "refuse_as_bundle",
     "refuse_homeless",
     "refuse_nothing",
     "refuse_other_options",
+    "refuse_taken",
     "write_plan_file",
 ]
 
@@ -52,6 +52,9 @@ _WITH_A_PLAN_FILE: Final = frozenset(
 )
 """Options of apply that consent or brake, say where the result goes, or name a place: what is there is compared with
 what the plan says. Everything else is fixed by the file."""
+
+_HEAD: Final = 4096
+"""Bytes that tell a plan file from any other."""
 
 
 def is_plan_file(source: Path | None) -> TypeGuard[Path]:
@@ -113,17 +116,42 @@ def plan_file(
     return pin_plan(session.conn, planned.plan, setting)
 
 
-def refuse_as_bundle(out: Path, workspace: Workspace) -> None:
-    """Raise `ConfigError` (code ``USAGE``) when a plan file called ``out`` would be taken for a bundle."""
+def refuse_taken(out: Path, workspace: Workspace) -> None:
+    """Raise `ConfigError` (code ``USAGE``) when a plan file called ``out`` would be taken for a bundle, or would replace
+    something that is no plan: a slip of the pen must not cost the configuration.
+    """
+    from wfsync.config import CONFIG_NAME
     from wfsync.repo.layout import is_bundle, normal
 
     inside = None if workspace.repository.rev is not None else workspace.repository.relative(out)
-    if inside is not None and is_bundle(inside, normal(workspace.directory)):
+    fault, other = None, f"under a name of its own, such as {out.with_name('approved.plan')}"
+    if out.name == CONFIG_NAME or inside in workspace.own_files():
+        fault = "is a file that wfsync reads its settings from"
+    elif inside is not None and is_bundle(inside, normal(workspace.directory)):
+        fault = "lies among the bundles, and the next command would take it for one"
+        other = f"beside their folder, or as {out.with_suffix('.plan')}"
+    elif _is_other_file(out):
+        fault = "is there already, and no plan that wfsync wrote"
+    if fault is not None:
         raise ConfigError(
-            f"{out} lies among the bundles, and the next command would take it for one",
+            f"{out} {fault}",
             code="USAGE",
-            hint=f"nothing was written; write the plan beside their folder, or as {out.with_suffix('.plan')}",
+            hint=f"nothing was written; write the plan {other}",
         )
+
+
+def _is_other_file(out: Path) -> bool:
+    """Whether ``out`` has content that writing a plan would lose. An empty file has none: `mktemp` makes such."""
+    from wfsync.plan.pinned_file import is_plan_file as claims_to_be_one
+
+    if not out.is_file():  # not there, or a folder or a pipe: the writer says what is wrong with that
+        return False
+    try:
+        with out.open("rb") as stream:
+            head = stream.read(_HEAD)
+    except OSError:  # nobody can tell what would be lost
+        return True
+    return bool(head) and not claims_to_be_one(head)
 
 
 def write_plan_file(app: App, out: Path, data: bytes) -> None:

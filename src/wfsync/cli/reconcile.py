@@ -35,10 +35,10 @@ from wfsync.cli.pinned import (
     approved,
     is_plan_file,
     plan_file,
-    refuse_as_bundle,
     refuse_homeless,
     refuse_nothing,
     refuse_other_options,
+    refuse_taken,
     write_plan_file,
 )
 from wfsync.cli.recording import recording
@@ -149,7 +149,7 @@ def plan(
         made = _shown(app, request)
     else:
         with _planned(app, request, Consent()) as (session, workspace, planned):
-            refuse_as_bundle(plan_to, workspace)
+            refuse_taken(plan_to, workspace)
             data = plan_file(session, workspace, planned, directory, request.selection)
             made = planned.plan
     if plan_to is not None and data is not None:
@@ -270,7 +270,7 @@ def _planned(
 
     @contextmanager
     def connect(loading: Loading) -> Iterator[Session]:
-        loading.source  # noqa: B018 - no server is started for files that are not there
+        app.require_files(loading, request.directory, workspace)
         target = app.target(request.directory, workspace)
         if file is not None:
             target = file.target(target)
