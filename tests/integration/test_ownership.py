@@ -568,6 +568,32 @@ def test_status_counts_keys_that_several_rows_have(place: Any) -> None:
     found = status(work)
     assert (found["ambiguous"], [item["key"] for item in found["items"]]) == (["a"], ["b"])
     assert status(work, "--select", "b")["ambiguous"] == []
+    # also where it is the only key that is meant, and where its file is gone
+    assert status(work, "--select", "a")["ambiguous"] == ["a"]
+    remove(work, "a")
+    assert work.fails(2, "status", "--detailed-exitcode").stdout.endswith("Status: 1 in sync, 1 ambiguous.\n")
+    assert status(work, "--select", "b")["ambiguous"] == []
+    assert plan(work)["errors"] == []
+    for selection in ((), ("--select", "a")):
+        assert refused(work, 3, "--prune", *selection) == [("AMBIGUOUS_KEY", "a")]
+    assert plan(work, "--prune", "--select", "b")["errors"] == []
+
+
+def test_a_key_that_was_never_to_be_pruned_is_in_nobodys_way_there(place: Any) -> None:
+    work = place("B")
+    work.write(bundle("other"), bundle("mine"), bundle("kept"))
+    other = beside(work, "theirs", "source: example.org/theirs\n")
+    other.write(bundle("theirs"))
+    for each in (work, other):
+        each.ok("apply")
+    columns = "tenant, key, name, draft_definition"
+    rows = f"SELECT {columns} FROM workflow_definitions WHERE key <> 'kept'"
+    work.rows(f"INSERT INTO workflow_definitions ({columns}) {rows}")
+    work.rows("UPDATE wfsync.managed SET origin = 'adopted' WHERE key = 'other'")
+    work.rows("UPDATE wfsync.managed SET workflow_id = 'another row' WHERE key = 'mine'")
+    remove(work, "other", "mine")
+    assert status(work)["ambiguous"] == ["mine", "other"]
+    assert plan(work, "--prune")["errors"] == []
 
 
 def test_exit_codes_and_selection_of_status(place: Any) -> None:

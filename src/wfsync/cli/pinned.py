@@ -117,8 +117,8 @@ def plan_file(
 
 
 def refuse_taken(out: Path, workspace: Workspace) -> None:
-    """Raise `ConfigError` (code ``USAGE``) when a plan file called ``out`` would be taken for a bundle, or would replace
-    something that is no plan: a slip of the pen must not cost the configuration.
+    """Raise `ConfigError` (code ``USAGE``) when a plan file called ``out`` would be taken for a bundle, or would take the
+    place of what is no plan: a slip of the pen must not cost the configuration.
     """
     from wfsync.config import CONFIG_NAME
     from wfsync.repo.layout import is_bundle, normal

@@ -14,7 +14,7 @@ from wfsync.plan.build import Decision
 from wfsync.plan.change import Change
 from wfsync.plan.guard import Measure
 from wfsync.plan.managed import ManagedState
-from wfsync.plan.ownership import Owner, Standing, standings
+from wfsync.plan.ownership import NO_FILE, Owner, Standing, standings
 from wfsync.plan.resolve import Resolution
 from wfsync.plan.state import LiveState
 from wfsync.state.desired import DesiredState, nothing_selected
@@ -47,6 +47,18 @@ class Belonging:
     def ours(self) -> Iterator[str]:
         """Keys that this source manages."""
         return (key for key, item in self.managed.by_key.items() if item.source == self.owner.source)
+
+    def doubtful(self, desired: DesiredState, about: Selection | Collection[str]) -> frozenset[str]:
+        """Keys whose row we created and no file names, that another row has, too: which of them is to go?"""
+        files = {item.key for item in desired.unselected} | desired.by_key.keys()
+        found = self.managed.by_key
+        return frozenset(
+            key
+            for key in self.ours
+            if found[key].workflow_id in self.live.ambiguous.get(key, ())
+            if found[key].origin == "created" and found[key].held != NO_FILE
+            if key in about and key not in files
+        )
 
 
 def stand(

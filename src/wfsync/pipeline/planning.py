@@ -82,7 +82,7 @@ def make_plan(
         unheld = unheld_metadata(layout)
         desired = desired.resolved(known, unheld)
         belonging = _belonging(desired, rows.state, managed, options)
-        whose = _whose(belonging, options)
+        whose = _whose(belonging, desired, options)
         told = as_told(conn, tenant, rows.state, [key for key, its in whose.standings.items() if its.drift])
         decision = decide(desired.by_key, told, options.overwrite, known.key_of, whose)
         desired = without_kept(desired, decision)
@@ -129,10 +129,11 @@ def _belonging(desired: DesiredState, live: LiveState, managed: ManagedState, op
     return None
 
 
-def _whose(belonging: Belonging | None, options: PlanOptions) -> Whose:
+def _whose(belonging: Belonging | None, desired: DesiredState, options: PlanOptions) -> Whose:
     if belonging is None:
         return NOBODYS
-    return Whose(belonging.standings, options.prune, options.brakes.on_drift == "skip")
+    doubtful = belonging.doubtful(desired, options.about) if options.prune else frozenset[str]()
+    return Whose(belonging.standings, options.prune, options.brakes.on_drift == "skip", doubtful)
 
 
 def _check(desired: DesiredState, rows: Rows, known: Resolution, decision: Decision) -> tuple[Problem, ...]:

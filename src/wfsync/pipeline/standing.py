@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from wfsync.errors import Problem
@@ -58,14 +58,24 @@ def take_stock(
             chosen=about.__contains__,
         )
         told = as_told(conn, tenant, rows.state, [key for key, its in found.items() if its.drift])
-    if not found and desired.unselected and about.keys is None:  # who names keys is told what each of them lacks
-        raise nothing_selected()
-    ambiguous = tuple(sorted(key for key in rows.state.ambiguous if key in desired.by_key))
+    ambiguous = tuple(sorted(_in_doubt(desired, rows.state, managed, options.source or "", about)))
+    if not found and not ambiguous and desired.unselected and about.keys is None:
+        raise nothing_selected()  # who names keys is told what each of them lacks
     notes = (*desired.notes, *rows.notes, *([blind] if blind is not None else ()))
     warnings = (*notes, *(_ambiguous(key, rows.state.ambiguous[key]) for key in ambiguous))
     stays = _staying(found, told, options.brakes)
     items = tuple(_item(its, desired, told, managed, stays.get(its.key)) for its in found.values())
     return Stock(source_of(desired.info), options.source or "", target, managed.exists, items, warnings, ambiguous)
+
+
+def _in_doubt(
+    desired: DesiredState, live: LiveState, managed: ManagedState, source: str, about: Selection
+) -> Iterator[str]:
+    """Keys with several rows that somebody expects to hear of: they have a file, or are managed from here."""
+    for key in live.ambiguous:
+        ours = managed.by_key.get(key)
+        if key in desired.by_key or (ours is not None and ours.source == source and key in about):
+            yield key
 
 
 def _staying(found: Mapping[str, Standing], live: LiveState, brakes: Brakes) -> dict[str, str]:

@@ -61,7 +61,9 @@ class Stock:
     """In order of key; without those that are only counted."""
     warnings: tuple[Problem, ...]
     ambiguous: tuple[str, ...] = ()
-    """Keys of files that several rows have, in order: how they stand cannot be told, and they are no items."""
+    """Keys of files, and managed ones, that several rows have, in order: how they stand cannot be told, and they are no
+    items.
+    """
     unlisted: Mapping[State, int] = field(default_factory=dict)
     """How many more there are of which nothing is to be said, where nobody wanted them listed."""
 

@@ -25,6 +25,8 @@ class Whose:
     """Delete what we created and git no longer has."""
     skip_drift: bool = False
     """Leave what somebody changed in the database."""
+    doubtful: Collection[str] = frozenset()
+    """Keys that a prune would be about if they had not several rows."""
 
 
 NOBODYS: Final = Whose()
@@ -38,7 +40,7 @@ class Decision:
     equal: Mapping[str, str]
     """Ids of the workflows that do not differ, by key."""
     ambiguous: Mapping[str, tuple[str, ...]]
-    """Keys of the desired set, or called by a changing workflow, that have several rows."""
+    """Keys of the desired set, called by a changing workflow, or to be pruned, that have several rows."""
     kept: tuple[Kept, ...] = ()
     """What differs and is left alone, in order of key."""
     callers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -94,7 +96,8 @@ def decide(
     }
     callers = _callers(changes, desired, live, key_of)
     changes.extend(tuple(_relinks(changes, live, overwrite, equal)))
-    ambiguous = {k: ids for k, ids in live.ambiguous.items() if k in desired or k in called}
+    in_doubt = called | set(whose.doubtful if whose.prune else ())
+    ambiguous = {k: ids for k, ids in live.ambiguous.items() if k in desired or k in in_doubt}
     return Decision(tuple(changes), equal, ambiguous, tuple(sorted(kept, key=lambda k: k.key)), callers)
 
 
