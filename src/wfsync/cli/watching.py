@@ -239,12 +239,21 @@ class _Told:
         self._app.problems(problems)
 
     def ready(self) -> tuple[bool, dict[str, Any]]:
-        """Whether the last sync did what it is there for; a standby is ready to take over."""
+        """Whether the last sync reached git and the database; a standby is ready to take over."""
         last = self.metrics.last
         if last is None:
             return False, {"ready": False, "status": "starting"}
-        ready = last.status != "failed"
+        ready = not last.is_cut_off
         return ready, {"ready": ready, "status": last.status, "code": last.code, "leader": last.leader}
+
+    def standby(self) -> float | None:
+        """Seconds until a standby looks for the lead again; None for who is none."""
+        import time
+
+        metrics = self.metrics
+        if metrics.last is None or metrics.last.status != "standby":
+            return None
+        return max((metrics.next_sync or 0.0) - time.time(), 0.0)
 
 
 @contextmanager
@@ -256,7 +265,7 @@ def _listening(app: App, listen: str | None, told: _Told, bell: Bell, variable: 
     from wfsync.daemon.metrics import metrics_text
 
     secret = os.environ.get(variable, "").encode()
-    answers = Answers(told.ready, lambda: metrics_text(told.metrics), bell, secret)
+    answers = Answers(told.ready, lambda: metrics_text(told.metrics), bell, secret, told.standby)
     listener = Listener(parse_address(listen), answers)
     listener.open()
     app.info(f"listening on {listener.url}" + ("" if secret else f"; {variable} is not set, so POST /sync is refused"))

@@ -8,11 +8,12 @@ sends or does not send, there are `_MOST` of them at most, and a body is streame
 from __future__ import annotations
 
 import json
+import math
 import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,6 +30,7 @@ MAX_BODY: Final = 25 * 1024 * 1024
 _DEADLINE: Final = 15.0
 _MOST: Final = 64
 _PIECE: Final = 64 * 1024
+_TEXT: Final = "text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Answers:
     bell: Bell
     secret: bytes = field(default=b"", repr=False)
     """Of ``POST /sync``; empty: nobody may ask for a sync."""
+    standby: Callable[[], float | None] = lambda: None
+    """Seconds until this instance looks again whether it may lead; None while it is no standby."""
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -149,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _DEADLINE
     server_version = "wfsync"
     sys_version = ""
-    error_content_type = "text/plain; charset=utf-8"
+    error_content_type = _TEXT
     error_message_format = "%(code)d %(message)s\n"
     _PATHS: ClassVar[dict[str, str]] = {"/healthz": "GET", "/readyz": "GET", "/metrics": "GET", "/sync": "POST"}
 
@@ -194,6 +198,11 @@ class _Handler(BaseHTTPRequestHandler):
         if not authentic:
             self._say(401, "the signature or token is missing or wrong\n")
             return
+        if (seconds := answers.standby()) is not None:
+            # Not rung: 202 would be the end of it for the sender, and only the instance that leads can do anything
+            text = json.dumps({"status": "standby", "message": "another instance leads; ask that one for the sync"})
+            self._say(503, text + "\n", "application/json", {"Retry-After": str(max(1, math.ceil(seconds)))})
+            return
         answers.bell.ring("webhook")
         self._say(202, '{"status": "accepted"}\n', "application/json")
 
@@ -211,7 +220,7 @@ class _Handler(BaseHTTPRequestHandler):
         if allowed is None:
             self._say(404, "there is /healthz, /readyz, /metrics and POST /sync\n")
         else:
-            self._say(405, f"use {allowed}\n", allow=allowed)
+            self._say(405, f"use {allowed}\n", more={"Allow": allowed})
 
     do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _refuse  # noqa: N815 - likewise
 
@@ -226,15 +235,15 @@ class _Handler(BaseHTTPRequestHandler):
             length -= len(piece)
             yield piece
 
-    def _say(self, code: int, text: str, kind: str = "text/plain; charset=utf-8", allow: str | None = None) -> None:
+    def _say(self, code: int, text: str, kind: str = _TEXT, more: Mapping[str, str] | None = None) -> None:
         body = text.encode()
         self.send_response(code)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
-        if allow is not None:
-            self.send_header("Allow", allow)
+        for name, value in (more or {}).items():
+            self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)

@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from wfsync.errors import CommitUnknown, Conflict, DatabaseError, Problem, Refused, RepositoryError, WfsyncError
+from wfsync.errors import (
+    CommitUnknown,
+    Conflict,
+    DatabaseError,
+    LockTimeout,
+    Problem,
+    Refused,
+    RepositoryError,
+    WfsyncError,
+)
 
 __all__ = ["ACTIONS", "STATUSES", "Report", "Status", "status_of"]
 
@@ -17,6 +26,22 @@ leads."""
 
 STATUSES: Final[tuple[Status, ...]] = ("in_sync", "applied", "suspended", "refused", "failed", "standby")
 ACTIONS: Final = ("create", "overwrite", "delete", "relink")
+
+_OF_A_REVISION: Final = frozenset(
+    {
+        "EMPTY_DIRECTORY",
+        "MISSING_DIRECTORY",
+        "NOT_A_DIRECTORY",
+        "REPOSITORY_LFS_POINTER",
+        "REPOSITORY_SPECIAL_FILE",
+        "REPOSITORY_SYMLINK",
+    }
+)
+"""What `RepositoryError` says of files that were reached: the next commit mends it."""
+_NOWHERE: Final = frozenset(
+    {"DATABASE_ENV_UNSET", "DATABASE_REQUIRED", "INTERNAL", "INVALID_DATABASE_URL", "NO_REPOSITORY", "REMOTE_URL"}
+)
+"""What other errors say where a repository or a database was not reached. Of a defect nobody knows how far it came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +102,17 @@ class Report:
         if isinstance(self.error, Conflict):
             return self.error.code == "STALE_PLAN"
         return self.error is None or isinstance(self.error, DatabaseError | RepositoryError | CommitUnknown)
+
+    @property
+    def is_cut_off(self) -> bool:
+        """True when git or the database was not reached, or could not be worked with. Wrong files and settings of a
+        revision, a lock that somebody holds and a row that moved were found there: the service is as good as before.
+        """
+        if self.code in _NOWHERE:
+            return True
+        if self.code in _OF_A_REVISION or isinstance(self.error, Conflict | LockTimeout):
+            return False
+        return self.is_transient
 
 
 def status_of(error: WfsyncError) -> Literal["refused", "failed"]:

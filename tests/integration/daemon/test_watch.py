@@ -87,9 +87,38 @@ def test_health_and_metrics_follow_the_syncs(place: Make) -> None:
     here.push()
     watch.process.send_signal(signal.SIGHUP)
     failed = watch.status("failed")
-    assert watch.ask("/readyz")[0] == 503
+    code, text = watch.ask("/readyz")
+    assert (code, json.loads(text)["code"]) == (200, failed["code"])  # git and the database were reached
     assert watch.metric("wfsync_in_sync") == 0
     assert watch.metric(f'wfsync_failures_total{{code="{failed["code"]}"}}') == 1
+    here.configure("no_such_setting: 1\n")
+    here.push()
+    watch.process.send_signal(signal.SIGHUP)
+    watch.code("INVALID_CONFIG")
+    assert watch.ask("/readyz")[0] == 200
+    here.bare.path.rename(here.bare.path.with_name("hidden.git"))
+    watch.process.send_signal(signal.SIGHUP)
+    assert watch.status("failed")["code"].startswith("REMOTE")
+    assert watch.ask("/readyz")[0] == 503
+    assert watch.ask("/healthz")[0] == 200
+
+
+def test_a_standby_sends_a_webhook_to_the_leader(place: Make) -> None:
+    here = place()
+    here.push(bundle("a"))
+    secret = {"WFSYNC_WEBHOOK_SECRET": SECRET}
+    leader = here.watch("--listen", "127.0.0.1:0", interval=3600, env=secret)
+    leader.status("applied")
+    standby = here.watch("--listen", "127.0.0.1:0", interval=3600, env=secret)
+    standby.status("standby")
+    here.push(bundle("b"))
+    assert standby.ask("/sync", b"{}", signed(b"{}", "another"))[0] == 401
+    code, text = standby.ask("/sync", b"{}", signed(b"{}"))
+    assert (code, json.loads(text)["status"]) == (503, "standby")
+    assert standby.ask("/readyz")[0] == 200
+    assert leader.ask("/sync", b"{}", signed(b"{}"))[0] == 202
+    assert leader.status("applied")["reason"] == "webhook"
+    assert [sync["reason"] for sync in standby.syncs] == ["start"]
 
 
 def test_a_wrong_revision_is_reported_once_and_the_next_one_heals(place: Make) -> None:

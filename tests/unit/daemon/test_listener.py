@@ -25,7 +25,14 @@ class Site:
     def __init__(self, secret: bytes = SECRET) -> None:
         self.bell = Bell()
         self.ready = True
-        answers = Answers(lambda: (self.ready, {"ready": self.ready}), lambda: "wfsync_x 1\n", self.bell, secret)
+        self.standby: float | None = None
+        answers = Answers(
+            lambda: (self.ready, {"ready": self.ready}),
+            lambda: "wfsync_x 1\n",
+            self.bell,
+            secret,
+            lambda: self.standby,
+        )
         self.listener = Listener(("127.0.0.1", 0), answers)
         self.listener.open()
         self.port = int(self.listener.url.rpartition(":")[2])
@@ -77,6 +84,21 @@ def test_who_may_ask_for_a_sync(site: Site) -> None:
     for headers in ({}, signed(b"another body"), signed(body, b"another secret"), {"X-Gitlab-Token": "no"}):
         assert site.ask("POST", "/sync", body, headers)[0] == 401
     assert site.bell.wait(0) is None
+
+
+def test_a_standby_sends_who_may_ask_to_the_leader_and_rings_nothing(site: Site) -> None:
+    site.standby = 0.2
+    assert site.ask("POST", "/sync", b"{}", signed(b"{}", b"another secret"))[0] == 401
+    status, body = site.ask("POST", "/sync", b"{}", signed(b"{}"))
+    assert (status, json.loads(body)["status"]) == (503, "standby")
+    assert b"another instance leads" in body
+    for seconds, said in ((0.0, b"1"), (0.2, b"1"), (29.3, b"30")):
+        site.standby = seconds
+        with site.raw(b"POST /sync HTTP/1.0\r\nContent-Length: 0\r\nX-Gitlab-Token: " + SECRET + b"\r\n\r\n") as made:
+            assert b"\r\nRetry-After: " + said + b"\r\n" in made.makefile("rb").read()
+    assert site.bell.wait(0) is None
+    site.standby = None  # it has taken over
+    assert site.ask("POST", "/sync", b"{}", signed(b"{}"))[0] == 202
 
 
 def test_without_a_secret_the_door_is_shut() -> None:
