@@ -14,7 +14,7 @@ import click
 
 from wfsync.cli import exit_codes
 from wfsync.cli.brakes import brake_options
-from wfsync.cli.context import App, pass_app
+from wfsync.cli.context import App, echo, pass_app
 from wfsync.cli.demand import require_demanded
 from wfsync.cli.interruption import IN_CONTEXT, Signals
 from wfsync.cli.options import (
@@ -224,9 +224,9 @@ class _Told:
         self.metrics: Metrics = Metrics(time.time())
 
     def __call__(self, report: Report, pause: float, failures: int) -> None:
-        from wfsync.daemon.lines import level, new_problems, sync_line, sync_object
+        from wfsync.daemon.lines import level, new_hint, new_problems, sync_line, sync_object
 
-        problems = new_problems(report, self.metrics.last)
+        problems, hint = new_problems(report, self.metrics.last), new_hint(report, self.metrics.last)
         self.metrics = self.metrics.after(report, pause, failures)
         if self._app.log_format == "json":
             if not (self._app.quiet and level(report) == "info"):
@@ -236,6 +236,8 @@ class _Told:
             self._app.log(level(report), sync_line(report, pause))
         else:
             self._app.info(sync_line(report, pause))
+        if hint is not None:
+            echo(f"    {hint}", err=True)
         self._app.problems(problems)
 
     def ready(self) -> tuple[bool, dict[str, Any]]:

@@ -12,7 +12,7 @@ from wfsync.plan.codec import problem_value
 from wfsync.plan.secrets import hide_message
 from wfsync.render.escape import plain
 
-__all__ = ["level", "new_problems", "sync_line", "sync_object"]
+__all__ = ["level", "new_hint", "new_problems", "sync_line", "sync_object"]
 
 _MOST_PROBLEMS: Final = 50
 _PAST: Final = {"create": "created", "overwrite": "overwritten", "delete": "deleted", "relink": "relinked"}
@@ -29,6 +29,16 @@ def new_problems(report: Report, before: Report | None) -> tuple[Problem, ...]:
     """What is wrong, unless the sync before said the same."""
     known = () if before is None else before.problems
     return () if known == report.problems else report.problems[:_MOST_PROBLEMS]
+
+
+def new_hint(report: Report, before: Report | None) -> str | None:
+    """What to do about the error, unless the sync before had the same one, or a problem says it already."""
+    error, known = report.error, None if before is None else before.error
+    if error is None or error.hint is None or any(problem.hint == error.hint for problem in error.problems):
+        return None
+    if known is not None and (known.code, known.message, known.hint) == (error.code, error.message, error.hint):
+        return None
+    return plain(hide_message(error.hint))
 
 
 def sync_line(report: Report, pause: float) -> str:

@@ -15,8 +15,9 @@ import pytest
 
 from command_line import CommandLine
 from databases import LayoutName
+from shop import until
 from small_bundles import bundle
-from watching import Place
+from watching import Place, Watch
 
 Make = Callable[..., Place]
 
@@ -210,6 +211,39 @@ def test_text_lines_are_one_a_sync(place: Make) -> None:
     (line,) = first.stderr.splitlines()
     assert line.startswith("wfsync: sync applied: 1 created, 0 unchanged; commit ")
     assert here.cli("-q", *arguments, cwd=here.folder).output == ""
+
+
+def test_text_says_what_to_do_once_and_again_when_the_error_is_another(place: Make) -> None:
+    here = place()
+    first = here.push(bundle("a", description="one"))
+    here.push(bundle("a", description="two"))
+    assert here.once().code == 0
+    here.work.git("reset", "-q", "--hard", first)
+    here.work.git("push", "-q", "--force", "origin", "main")
+    options = [one for one in here.arguments("--force") if one not in ("--log-format", "json")]
+    once = here.cli(*options, "--once", cwd=here.folder)
+    assert once.code == 4
+    hint = "--allow-rewind"
+    line, *more = once.stderr.splitlines()
+    assert "REWIND" in line
+    assert [said for said in more if said.startswith("    ") and hint in said] != []
+    text = Watch(here.cli.start(*options, "--interval", "0.2", cwd=here.folder))
+    here.started.append(text)
+
+    def syncs(code: str) -> int:
+        return sum(f"{code}: " in said for said in list(text.lines))
+
+    until(lambda: syncs("REWIND") >= 3, "it refuses again and again")
+    assert sum(said.startswith("    ") and hint in said for said in list(text.lines)) == 1
+    hidden = here.bare.path.with_name("hidden.git")
+    here.bare.path.rename(hidden)
+    until(lambda: syncs("REMOTE_NOT_FOUND") >= 2, "the remote is gone")
+    hidden.rename(here.bare.path)
+    refused = syncs("REWIND")
+    until(lambda: syncs("REWIND") > refused + 1, "it is back")
+    assert sum(said.startswith("    ") and hint in said for said in list(text.lines)) == 2
+    assert sum(said.startswith("    ") and hint not in said for said in list(text.lines)) == 1  # of the remote
+    assert text.end() == 143
 
 
 def test_once_ends_with_the_exit_code_of_an_apply(place: Make) -> None:
