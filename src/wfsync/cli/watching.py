@@ -224,7 +224,7 @@ class _Told:
         self.metrics: Metrics = Metrics(time.time())
 
     def __call__(self, report: Report, pause: float, failures: int) -> None:
-        from wfsync.daemon.lines import level, new_hint, new_problems, sync_line, sync_object
+        from wfsync.daemon.lines import left_out, level, new_hint, new_problems, sync_line, sync_object
 
         problems, hint = new_problems(report, self.metrics.last), new_hint(report, self.metrics.last)
         self.metrics = self.metrics.after(report, pause, failures)
@@ -239,6 +239,8 @@ class _Told:
         if hint is not None:
             echo(f"    {hint}", err=True)
         self._app.problems(problems)
+        if (more := left_out(report, problems, quiet=self._app.quiet)) is not None:
+            echo(more, err=True)
 
     def ready(self) -> tuple[bool, dict[str, Any]]:
         """Whether the last sync reached git and the database; a standby is ready to take over."""

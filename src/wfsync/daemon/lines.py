@@ -12,7 +12,7 @@ from wfsync.plan.codec import problem_value
 from wfsync.plan.secrets import hide_message
 from wfsync.render.escape import plain
 
-__all__ = ["level", "new_hint", "new_problems", "sync_line", "sync_object"]
+__all__ = ["left_out", "level", "new_hint", "new_problems", "sync_line", "sync_object"]
 
 _MOST_PROBLEMS: Final = 50
 _PAST: Final = {"create": "created", "overwrite": "overwritten", "delete": "deleted", "relink": "relinked"}
@@ -29,6 +29,15 @@ def new_problems(report: Report, before: Report | None) -> tuple[Problem, ...]:
     """What is wrong, unless the sync before said the same."""
     known = () if before is None else before.problems
     return () if known == report.problems else report.problems[:_MOST_PROBLEMS]
+
+
+def left_out(report: Report, listed: tuple[Problem, ...], *, quiet: bool) -> str | None:
+    """The words below a list that was cut, which would be taken for the whole one without them."""
+    rest = [problem for problem in report.problems[len(listed) :] if problem.is_error or not quiet]
+    if not listed or not rest:
+        return None
+    command = "validate" if report.status == "failed" else "plan"
+    return f"… and {len(rest)} more; `wfsync {command}` of the same revision lists all"
 
 
 def new_hint(report: Report, before: Report | None) -> str | None:
@@ -86,4 +95,5 @@ def sync_object(report: Report, pause: float, problems: tuple[Problem, ...]) -> 
     if report.error is not None:
         message, hint = hide_message(report.error.message), hide_message(report.error.hint or "")
         found |= {"code": report.error.code, "message": message, "hint": hint or None}
-    return found | {"problems": [problem_value(problem) for problem in problems]}
+    found["problems"] = [problem_value(problem) for problem in problems]
+    return found | {"problems_total": len(report.problems)}

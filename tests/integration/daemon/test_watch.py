@@ -246,6 +246,17 @@ def test_text_says_what_to_do_once_and_again_when_the_error_is_another(place: Ma
     assert text.end() == 143
 
 
+def test_a_long_list_of_faults_is_cut_and_says_so(place: Make) -> None:
+    here = place()
+    for number in range(53):
+        here.work.write(f"workflows/w{number}.json", b"[]")
+    here.push()
+    (failed,) = [json.loads(line) for line in here.once().stderr.splitlines() if '"sync"' in line]
+    assert (len(failed["problems"]), failed["problems_total"]) == (50, 53)
+    text = here.cli(*(one for one in here.arguments("--once") if one not in ("--log-format", "json")), cwd=here.folder)
+    assert text.stderr.splitlines()[-1] == "… and 3 more; `wfsync validate` of the same revision lists all"
+
+
 def test_once_ends_with_the_exit_code_of_an_apply(place: Make) -> None:
     here = place()
     here.push(bundle("a", description="one"))
