@@ -38,13 +38,13 @@ def history(app: App, directory: Path | None, limit: int, key: str | None, form:
       wfsync history --key billing.dunning
     """
     from wfsync.render.history import history_json, history_text
+    from wfsync.store.ledger.access import is_open
     from wfsync.store.ledger.applies import applies
 
     with app.session(app.target(directory)) as session:
-        found = applies(session.conn, session.tenant, limit=limit, key=key)
-    if found is None:
-        app.info("there is no ledger in this database, or it may not be read; `wfsync db status` says which")
-    rows = found or []
+        if not is_open(session.conn, "applies", *(["apply_changes"] if key is not None else [])):
+            app.info("there is no ledger in this database; the first `wfsync apply` creates it")
+        rows = applies(session.conn, session.tenant, limit=limit, key=key) or []
     app.result(history_json(rows) if form == "json" else history_text(rows, color=app.color))
 
 

@@ -231,7 +231,8 @@ def test_who_cannot_read_the_ledger_overwrites_nothing_unseen(place: Any) -> Non
     for way in ("fail", "skip"):
         (error,) = as_blind(4, "apply", "--force", "--on-drift", way)["errors"]
         assert (error["code"], error["key"]) == ("LEDGER_UNREADABLE", "a")
-        assert "GRANT USAGE ON SCHEMA wfsync TO blind; GRANT SELECT ON ALL TABLES" in error["hint"]
+        tables = "wfsync.migrations, wfsync.instance, wfsync.managed, wfsync.evidence"
+        assert f"GRANT USAGE ON SCHEMA wfsync TO blind; GRANT SELECT ON {tables} TO blind;" in error["hint"]
     assert [e["code"] for e in as_blind(3, "apply")["errors"]] == ["WORKFLOW_KEY_CONFLICT", "LEDGER_UNREADABLE"]
     assert work.everything() == rows
     assert as_blind(0, "apply", "--select", "b")["summary"]["create"] == 1
@@ -261,8 +262,46 @@ def test_a_plan_without_the_right_to_read_the_ledger_says_what_it_cannot_know(pl
     pinned = work.cli("--database", conninfo, "plan", "--on-drift", "overwrite", "--out", "p.plan", cwd=work.folder)
     assert pinned.code == 0, pinned.output
     work.ok("apply", "p.plan", "--force")
+    work.rows("REVOKE ALL ON ALL TABLES IN SCHEMA wfsync FROM onlooker")
     work.rows(warning["hint"].partition(": ")[2])
     assert "LEDGER" not in work.cli("--database", conninfo, "plan", cwd=work.folder).stdout
+    said = "SELECT has_table_privilege('onlooker', 'wfsync.apply_changes', 'SELECT') AS may"
+    assert work.rows(said) == [{"may": False}]
+
+
+def test_what_may_not_be_read_is_not_taken_for_nothing(place: Any) -> None:
+    work: Workplace = place("A")
+    work.write(bundle("a"))
+    work.ok("apply")
+    work.rows(
+        "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'reviewer') THEN"
+        " CREATE ROLE reviewer LOGIN; END IF; END $$; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reviewer"
+    )
+
+    def as_reviewer(code: int, *args: str) -> Any:
+        result = work.cli(
+            "--database", f"{work.database.conninfo} user=reviewer", *args, "--format", "json", cwd=work.folder
+        )
+        assert result.code == code, result.output
+        assert "there is no ledger" not in result.output
+        return result.json()
+
+    def granted(*args: str) -> str:
+        (error,) = as_reviewer(1, *args)["errors"]
+        assert error["code"] == "LEDGER_UNAVAILABLE"
+        grant: str = error["hint"].partition(": ")[2]
+        work.rows(grant)
+        return grant
+
+    for command in ("history", "show last", "rollback last --dry-run"):
+        assert as_reviewer(1, *command.split())["errors"][0]["code"] == "LEDGER_UNAVAILABLE"
+    assert "apply_changes" not in granted("history")
+    assert [row["command"] for row in as_reviewer(0, "history")["applies"]] == ["apply"]
+    work.rows("REVOKE SELECT ON wfsync.applies FROM reviewer")
+    assert "GRANT SELECT ON wfsync.migrations, wfsync.applies, wfsync.apply_changes" in granted("history", "--key", "a")
+    # managed and instance need not be theirs to read
+    assert [row["command"] for row in as_reviewer(0, "history", "--key", "a")["applies"]] == ["apply"]
+    assert [change["key"] for change in as_reviewer(0, "show", "last")["changes"]] == ["a"]
 
 
 def test_a_damaged_ledger_is_not_taken_for_a_missing_right(place: Any) -> None:

@@ -187,7 +187,8 @@ DATABASES: Final = Chapter(
             "The ledger cannot be used: this role may neither create it nor use it as it is, or a table of it is gone."
             " What was asked for is done all the same, but it is not recorded, cannot be rolled back, and later changes"
             " in the database cannot be told from those in git. A plan that could not read it does not know what is"
-            " managed: an apply by a role that may can refuse it, or have more to delete.",
+            " managed: an apply by a role that may can refuse it, or have more to delete. What is about nothing but the"
+            " ledger (history, show, rollback, adopt, release) ends with exit code 1.",
             "Let the owner of the database run the statements that the hint names; docs/ledger.md explains them.",
         ),
         Explanation(
@@ -208,7 +209,7 @@ DATABASES: Final = Chapter(
         Explanation(
             "NO_LEDGER",
             1,
-            "The database has no ledger yet, or this role may not read it.",
+            "The database has no ledger yet: nothing was applied that could be shown or rolled back.",
             "The first apply or `wfsync db upgrade` creates it; `wfsync db status` says what there is.",
         ),
         Explanation(

@@ -21,7 +21,7 @@ from wfsync.store.session import target_of
 if TYPE_CHECKING:
     from wfsync.store.session import Connection
 
-__all__ = ["SCHEMA", "Access", "checksum", "known_migrations", "look", "tenant_text"]
+__all__ = ["SCHEMA", "Access", "checksum", "is_open", "known_migrations", "look", "refused", "tenant_text"]
 
 SCHEMA: Final = "wfsync"
 BOOKKEEPING: Final = "migrations"
@@ -29,6 +29,16 @@ _TABLES: Final = ("instance", "managed", "applies", "apply_changes")
 _DISPOSABLE: Final = {"evidence": "0002_evidence"}
 """Tables that nothing is lost with, and the migrations that make them."""
 _ONE_OR_MORE: Final = {False: "an empty table", True: "empty tables"}
+_PLANNING: Final = ("instance", "managed", "evidence")
+"""What plans read: neither who applied what, nor the rows before, which hold whole workflows."""
+_NOT_RECORDED: Final = (
+    "the apply is not recorded, cannot be rolled back, and changes that somebody makes in the database will not"
+    " be told from those in git"
+)
+_UNKNOWN: Final = (
+    "which workflows are managed is not known: neither what somebody changed in the database, nor what another"
+    " source manages, nor what --prune would delete"
+)
 _WRITING: Final = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 
 
@@ -120,12 +130,8 @@ class Access:
                 details={"migrations": list(self.changed)},
             )
 
-    def unavailable(self) -> Problem | None:
-        """The warning for an apply that cannot write the ledger, with what to grant; None if it can."""
-        lost = (
-            "the apply is not recorded, cannot be rolled back, and changes that somebody makes in the database will not"
-            " be told from those in git"
-        )
+    def unavailable(self, lost: str = _NOT_RECORDED) -> Problem | None:
+        """The warning for who cannot write the ledger and has ``lost`` that, with what to grant; None if it can."""
         if self.missing:
             return self._damaged(lost)
         grant = self._grant()
@@ -143,16 +149,19 @@ class Access:
 
     def unreadable(self) -> Problem | None:
         """The warning for a plan made without the ledger that is there; None where it was read, or there is none."""
-        if not self.exists or self.may_read("managed"):
+        return None if self.may_read("managed") else self.closed(_UNKNOWN, *_PLANNING)
+
+    def closed(self, unknown: str, *tables: str) -> Problem | None:
+        """What hinders this role to read ``tables``, so that something is ``unknown``; None where nothing does, or
+        there is no ledger. No more is to be granted than these need.
+        """
+        if not self.exists or self.may_read(*tables):
             return None
-        unknown = (
-            "which workflows are managed is not known: neither what somebody changed in the database, nor what another"
-            " source manages, nor what --prune would delete"
-        )
         if self.missing:
             return self._damaged(unknown)
         user = as_identifier(self.user)
-        grant = f"GRANT USAGE ON SCHEMA {SCHEMA} TO {user}; GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO {user};"
+        names = ", ".join(f"{SCHEMA}.{name}" for name in (BOOKKEEPING, *tables) if name in self.rights)
+        grant = f"GRANT USAGE ON SCHEMA {SCHEMA} TO {user}; GRANT SELECT ON {names} TO {user};"
         return Problem(
             code="LEDGER_UNAVAILABLE",
             severity="warning",
@@ -242,6 +251,22 @@ def look(conn: Connection) -> Access:
     known = known_migrations()
     changed = tuple(name for name, its in applied.items() if name in known and its != checksum(known[name]))
     return Access(database, user, exists, creates, uses, creates_tables, owns, frozen, tuple(applied), changed)
+
+
+def is_open(conn: Connection, *tables: str) -> bool:
+    """Whether there is a ledger. Raises `DatabaseError` (``LEDGER_UNAVAILABLE``) where there is one and this role may
+    not read ``tables``: that is not the same as nothing.
+    """
+    access = look(conn)
+    closed = access.closed("what was applied is not known", *tables)
+    if closed is not None:
+        raise refused(closed)
+    return access.exists
+
+
+def refused(problem: Problem) -> DatabaseError:
+    """``problem`` for a command that is nothing without the ledger."""
+    return DatabaseError(problem.message, code=problem.code, hint=problem.hint, details=problem.details)
 
 
 @cache

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from wfsync.errors import ConfigError, DatabaseError
 from wfsync.store.commit import leave
 from wfsync.store.faults import translate
-from wfsync.store.ledger.access import look, tenant_text
+from wfsync.store.ledger.access import is_open, look, tenant_text
 from wfsync.store.ledger.images import expand
 from wfsync.store.ledger.values import AppliedRow, ChangeRow, Retention
 from wfsync.store.session import connect, target_of
@@ -213,7 +213,7 @@ def applies(
     conn: Connection, tenant: Tenant | None, *, limit: int | None = None, key: str | None = None
 ) -> list[AppliedRow] | None:
     """The last ``limit`` applies, or those that changed ``key``, newest first; None where no ledger can be read."""
-    if not look(conn).is_readable:
+    if not look(conn).may_read("applies", *(["apply_changes"] if key is not None else [])):
         return None
     condition = "TRUE"
     if key is not None:
@@ -237,11 +237,12 @@ _IS_LAST: Final = " AND a.outcome = 'applied' AND a.command NOT IN ('adopt', 're
 def find_apply(conn: Connection, tenant: Tenant | None, reference: str) -> AppliedRow:
     """The apply that ``reference`` means: an id, the beginning of one, or ``last`` for the last that was applied.
 
-    Raises `ConfigError`: ``NO_LEDGER``, ``UNKNOWN_APPLY``, ``AMBIGUOUS_APPLY``.
+    Raises `ConfigError`: ``NO_LEDGER``, ``UNKNOWN_APPLY``, ``AMBIGUOUS_APPLY``; `DatabaseError`
+    (``LEDGER_UNAVAILABLE``) where it, or what it did, may not be read.
     """
-    if not look(conn).is_readable:
+    if not is_open(conn, "applies", "apply_changes"):
         raise ConfigError(
-            "there is no ledger in this database, or it may not be read",
+            "there is no ledger in this database",
             code="NO_LEDGER",
             hint="the first `wfsync apply` creates it; `wfsync db status` says what there is",
         )
