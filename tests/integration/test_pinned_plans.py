@@ -260,6 +260,38 @@ def test_the_options_of_the_plan_are_those_of_the_apply(work: Workplace) -> None
     assert work.rows("SELECT description FROM workflow_definitions WHERE key = 'callee'") == [{"description": "better"}]
 
 
+def test_the_ledger_tells_what_decided_it_whoever_said_so(work: Workplace) -> None:
+    def recorded() -> JsonObject:
+        options: JsonObject = work.ok("history", "--limit", "1", "--format", "json").json()["applies"][0]["options"]
+        assert options.pop("kept_fields") == ["isPaused"]
+        return options
+
+    work.write(bundle("new"))
+    work.ok("apply", "--select", "new")
+    assert recorded() == {"overwrite": "replace", "on_drift": "fail", "select": ["new"]}
+    (work.folder / "workflows/new.json").unlink()
+    limits = ("--select", "new", "--select", "a*", "--exclude", "ab*")
+    work.ok("plan", "--out", FILE, "--on-drift", "overwrite", "--prune", "--overwrite", "update", *limits)
+    work.ok("apply", FILE, "--force")
+    found = recorded()
+    assert found.pop("plan_file")
+    assert found == {
+        "overwrite": "update",
+        "on_drift": "overwrite",
+        "prune": True,
+        "force": True,
+        "select": ["new", "a*"],
+        "exclude": ["ab*"],
+    }
+    work.configure("policy: { prune: true }\n")
+    work.write(bundle("new"))
+    work.ok("apply", "--select", "new")
+    assert recorded()["prune"] is True
+    work.write(bundle("newer"))
+    work.ok("apply", "--select", "newer", "--no-prune")
+    assert recorded()["prune"] is False
+
+
 def test_what_git_no_longer_has_is_deleted_if_the_plan_said_so(work: Workplace) -> None:
     (work.folder / "workflows/other.json").unlink()
     assert ("other", "delete") in actions(pinned(work, "--prune"))

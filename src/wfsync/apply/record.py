@@ -189,9 +189,17 @@ class Recorder:
             id=self.id,
             outcome=outcome,
             plan_digest=plan.digest,
-            options={"overwrite": plan.overwrite, **_kept_fields(self.desired.policies), **self.recording.options},
+            options={**self.recording.options, **_decided(plan, self.recording), **_kept_fields(self.desired.policies)},
             seconds=round(seconds, 3),
         )
+
+
+def _decided(plan: Plan, recording: Recording) -> dict[str, Any]:
+    """Which rules held for the apply, whether an option, ``wfsync.yaml`` or a plan file said so."""
+    decided: dict[str, Any] = {"overwrite": plan.overwrite}
+    if recording.manages:  # else nothing is anybody's: neither drift nor pruning is known
+        decided |= {"on_drift": plan.on_drift} | ({"prune": True} if plan.prune else {})
+    return decided
 
 
 def _kept_fields(policies: Policies) -> dict[str, list[str]]:

@@ -117,8 +117,8 @@ def plan_file(
 
 
 def refuse_taken(out: Path, workspace: Workspace) -> None:
-    """Raise `ConfigError` (code ``USAGE``) when a plan file called ``out`` would be taken for a bundle, or would take the
-    place of what is no plan: a slip of the pen must not cost the configuration.
+    """Raise `ConfigError` (code ``USAGE``) when a plan file called ``out`` would be taken for a bundle, or would take
+    the place of what is no plan: a slip of the pen must not cost the configuration.
     """
     from wfsync.config import CONFIG_NAME
     from wfsync.repo.layout import is_bundle, normal
@@ -197,10 +197,12 @@ class Approved:
         self._opened = open_pinned(session.conn, self.sealed, session.reference(), session.tenant)
 
     def noted(self, recording: Recording) -> Recording:
-        """``recording`` with the id of the plan, by which the ledger knows that it was applied."""
+        """``recording`` with the id of the plan, by which the ledger knows that it was applied, and its selection."""
         from wfsync.store.ledger.plans import PLAN_FILE
 
-        return replace(recording, options={**recording.options, PLAN_FILE: self.plan.id})
+        chosen = {"select": list(self.plan.options.select), "exclude": list(self.plan.options.exclude)}
+        given = {name: globs for name, globs in chosen.items() if globs}
+        return replace(recording, options={**recording.options, **given, PLAN_FILE: self.plan.id})
 
     @contextmanager
     def unmoved(
