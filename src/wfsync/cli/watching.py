@@ -26,6 +26,7 @@ from wfsync.cli.options import (
 )
 from wfsync.cli.recording import recording
 from wfsync.cli.remote_options import revision_options
+from wfsync.errors import ConfigError, WfsyncError
 
 if TYPE_CHECKING:
     from wfsync.apply.execute import ApplyOptions
@@ -193,6 +194,13 @@ def _setup(app: App, request: Request, switch: Switch, signals: Signals) -> Setu
         options = app.apply_options(request.consent, recording(app, workspace, command="watch"))
         return replace(options, track=untracked)
 
+    def is_final(error: WfsyncError) -> bool:
+        if error.code == "REMOTE_URL":
+            return isinstance(error, ConfigError)  # else a redirect of the server leads to it
+        # A block of wfsync.yaml may name another database at the next revision
+        is_named_here = app.database is not None or not app.names_environment
+        return is_named_here and error.code in ("DATABASE_REQUIRED", "INVALID_DATABASE_URL")
+
     def interrupted() -> None:
         if signals.received is not None:
             raise signals.received
@@ -208,6 +216,7 @@ def _setup(app: App, request: Request, switch: Switch, signals: Signals) -> Setu
         request.allow_rewind,
         switch,
         interrupted,
+        is_final=is_final,
         full_interval=request.full_interval,
     )
 

@@ -60,6 +60,8 @@ class Setup:
     interrupted: Callable[[], None] = lambda: None
     """Raises when a signal has ended the process's work, and code in between turned that into another error."""
     clock: Callable[[], float] = time.time
+    is_final: Callable[[WfsyncError], bool] = lambda _: False
+    """Whether an error before the first session is a mistake of who started the service, which no revision heals."""
     full_interval: float = 3600.0
     """Seconds after which a sync believes no evidence and compares every row; 0: every sync."""
 
@@ -86,13 +88,15 @@ class Reconciler:
         self._stack = ExitStack()
         self._session: Session | None = None
         self._leader = False
+        self._was_connected = False
+        """Repository and database were reached once: what is wrong with their names since may pass again."""
         self._last: str | None = None
         """The last commit that this process has synced."""
         self._full_at: float | None = None
         """When every row was last read by this process (monotonic)."""
 
     def sync(self, reason: str) -> Report:
-        """Sync once. What raises is a signal, or a mistake on the command line (code ``USAGE``)."""
+        """Sync once. What raises is a signal, or a mistake on the command line (code ``USAGE``, `Setup.is_final`)."""
         started = time.monotonic()
         facts = _Facts()
         error: WfsyncError | None = None
@@ -102,7 +106,7 @@ class Reconciler:
         except _StandBy:
             status = "standby"
         except WfsyncError as failure:
-            if failure.code == "USAGE":
+            if failure.code == "USAGE" or (not self._was_connected and self._setup.is_final(failure)):
                 raise
             error, status = failure, status_of(failure)
         except Exception as failure:  # noqa: BLE001 - a service outlives its own defects, and says so
@@ -175,6 +179,7 @@ class Reconciler:
             if lacks_tables(target):
                 loading.finish()  # nothing is created for files that are wrong
             self._session = self._stack.enter_context(self._setup.connect(target))
+            self._was_connected = True
             self._take_lead(self._session)
         else:
             self._session = renewed(self._session, for_write=True)
