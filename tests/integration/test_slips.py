@@ -76,6 +76,8 @@ def test_what_adopt_may_not_is_said_once(work: Workplace) -> None:
     done = work.cli("--database", conninfo, "adopt", "a", cwd=work.folder)
     assert (done.code, done.stderr.count("may not keep a ledger")) == (1, 1)
     assert "CREATE SCHEMA wfsync AUTHORIZATION adopter;" in done.stderr
+    assert ": whose a workflow is stands there, so nothing was changed\n" in done.stderr
+    assert "apply" not in done.stderr.partition("LEDGER_UNAVAILABLE")[2].partition("\n")[0]
     document: Any = work.cli("--database", conninfo, "adopt", "a", "--format", "json", cwd=work.folder).json()
     assert [error["code"] for error in document["errors"]] == ["LEDGER_UNAVAILABLE"]
 

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from wfsync.apply.execute import ApplyOptions
-from wfsync.errors import Conflict, DatabaseError, Problem
+from wfsync.errors import Conflict, Problem
 from wfsync.plan.managed import Managed
 from wfsync.plan.model import SourceRef, TargetRef
 from wfsync.state.managed import read_managed_keys, write_managed
 from wfsync.store.connection import Connection, advisory_lock, write_transaction
 from wfsync.store.layout import InstanceLayout, Tenant
+from wfsync.store.ledger.access import refused
 from wfsync.store.ledger.applies import begin_record, finish_record, thin_out
 from wfsync.store.ledger.schema import ensure
 
@@ -59,11 +60,9 @@ def manage(
 
 def _require_ledger(conn: Connection, lock_timeout: float) -> None:
     access, _ = ensure(conn, lock_timeout)
-    unavailable = access.unavailable()
+    unavailable = access.unavailable("whose a workflow is stands there, so nothing was changed")
     if unavailable is not None:
-        raise DatabaseError(
-            unavailable.message, code=unavailable.code, hint=unavailable.hint, details=unavailable.details
-        )
+        raise refused(unavailable)
 
 
 def _require_unmoved(now: Mapping[str, Managed], intent: Intent) -> None:

@@ -11,7 +11,7 @@ from msgspec import structs
 from wfsync.apply.adopting import Intent, manage
 from wfsync.apply.execute import ApplyOptions
 from wfsync.bundle.field_policies import Policies
-from wfsync.errors import DatabaseError, InputError, Problem
+from wfsync.errors import InputError, Problem
 from wfsync.pipeline.stock import Item, Stock
 from wfsync.plan.managed import Managed
 from wfsync.plan.model import SourceRef, TargetRef
@@ -19,6 +19,7 @@ from wfsync.plan.ownership import State
 from wfsync.state.managed import read_managed, unreadable
 from wfsync.store.connection import Connection, snapshot
 from wfsync.store.layout import InstanceLayout, Tenant
+from wfsync.store.ledger.access import refused
 
 __all__ = ["Asker", "Managing", "Taken", "adopt", "release"]
 
@@ -130,9 +131,11 @@ def release(
     """
     with snapshot(conn):
         state = read_managed(conn, tenant)
-        blind = None if state.exists else unreadable(conn)
+        blind = (
+            None if state.exists else unreadable(conn, "what a rollback holds stands there, so nothing was released")
+        )
     if blind is not None:
-        raise DatabaseError(blind.message, code=blind.code, hint=blind.hint, details=blind.details)
+        raise refused(blind)
     managed = state.by_key
     problems = []
     wanted = []

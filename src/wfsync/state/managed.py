@@ -12,7 +12,7 @@ from wfsync.plan.state import LiveState
 from wfsync.store.connection import Connection
 from wfsync.store.layout import Tenant
 from wfsync.store.ledger import managed as rows
-from wfsync.store.ledger.access import look
+from wfsync.store.ledger.access import NOT_KNOWN, look
 from wfsync.store.moment import rfc3339
 
 __all__ = ["as_told", "read_managed", "read_managed_keys", "unreadable", "write_managed"]
@@ -29,9 +29,11 @@ def read_managed(conn: Connection, tenant: Tenant | None) -> ManagedState:
     return ManagedState({row[0]: Managed(*row) for row in found}, exists=True)  # type: ignore[arg-type]  # checked there
 
 
-def unreadable(conn: Connection) -> Problem | None:
-    """The warning where `read_managed` found nothing because this role may not read what there is."""
-    return look(conn).unreadable()
+def unreadable(conn: Connection, unknown: str = NOT_KNOWN) -> Problem | None:
+    """The warning where `read_managed` found nothing because this role may not read what there is: what is ``unknown``
+    therefore.
+    """
+    return look(conn).unreadable(unknown)
 
 
 def as_told(conn: Connection, tenant: Tenant | None, live: LiveState, drifted: Collection[str]) -> LiveState:

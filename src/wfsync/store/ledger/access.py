@@ -21,7 +21,17 @@ from wfsync.store.session import target_of
 if TYPE_CHECKING:
     from wfsync.store.session import Connection
 
-__all__ = ["SCHEMA", "Access", "checksum", "is_open", "known_migrations", "look", "refused", "tenant_text"]
+__all__ = [
+    "NOT_KNOWN",
+    "SCHEMA",
+    "Access",
+    "checksum",
+    "is_open",
+    "known_migrations",
+    "look",
+    "refused",
+    "tenant_text",
+]
 
 SCHEMA: Final = "wfsync"
 BOOKKEEPING: Final = "migrations"
@@ -35,7 +45,7 @@ _NOT_RECORDED: Final = (
     "the apply is not recorded, cannot be rolled back, and changes that somebody makes in the database will not"
     " be told from those in git"
 )
-_UNKNOWN: Final = (
+NOT_KNOWN: Final = (
     "which workflows are managed is not known: neither what somebody changed in the database, nor what another"
     " source manages, nor what --prune would delete"
 )
@@ -147,9 +157,9 @@ class Access:
             details={"grant": grant},
         )
 
-    def unreadable(self) -> Problem | None:
+    def unreadable(self, unknown: str = NOT_KNOWN) -> Problem | None:
         """The warning for a plan made without the ledger that is there; None where it was read, or there is none."""
-        return None if self.may_read("managed") else self.closed(_UNKNOWN, *_PLANNING)
+        return None if self.may_read("managed") else self.closed(unknown, *_PLANNING)
 
     def closed(self, unknown: str, *tables: str) -> Problem | None:
         """What hinders this role to read ``tables``, so that something is ``unknown``; None where nothing does, or
