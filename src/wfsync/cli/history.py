@@ -21,7 +21,12 @@ _DIRECTORY = click.option(
 @environment_option
 @_DIRECTORY
 @click.option(
-    "--limit", metavar="N", type=click.IntRange(min=1), default=20, show_default=True, help="How many, from the last."
+    "--limit",
+    metavar="N",
+    type=click.IntRange(1, 1_000_000),
+    default=20,
+    show_default=True,
+    help="How many, from the last.",
 )
 @click.option("--key", metavar="KEY", help="Only applies that changed this workflow.")
 @format_option("text", "json")
