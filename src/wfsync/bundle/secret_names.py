@@ -12,11 +12,13 @@ from typing import Final
 __all__ = ["is_secret_name", "words_of"]
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
-_SECRET_WORDS: Final = frozenset({"auth", "bearer", "cookie", "jwt", "otp", "passcode", "pin", "pwd", "totp"})
+_SECRET_WORDS: Final = frozenset(
+    {"auth", "bearer", "cookie", "jwt", "otp", "pass", "passcode", "pin", "pw", "pwd", "totp"}
+)
 _TOKENS: Final = frozenset({"token", "tokens"})
 _SECRET_PARTS: Final = re.compile(
     r"passw(?:or)?d|passphrase|secret(?!ar)|credential|authori[sz]ation|apikey|privatekey|accesskey|secretkey|signingkey"
-    r"|encryptionkey|accountkey|connectionstring|tokens?$|pwd$"
+    r"|encryptionkey|accountkey|sshkey|hmackey|privkey|pincode|connectionstring|tokens?$|pwd$"
 )
 _HARMLESS_ENDINGS: Final = frozenset({"count", "expiry", "length", "limit", "name", "policy", "ref", "ttl", "type"})
 _QUANTITIES: Final = frozenset({"max", "min", "num"})

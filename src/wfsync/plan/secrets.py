@@ -1,7 +1,8 @@
 """What is hidden before anybody sees a difference (spec: cli.md "Output", values under keys that look like secrets).
 
 What looks like a secret is said in one place, `wfsync.bundle.secrets`: by name (anything below a key such as
-``apiKey``) and by form (a text that holds a well-known kind of token). Hiding happens when a `FieldChange` is made, so
+``apiKey``, also in the text of a command, of a header or of JSON) and by form (a text that holds a well-known kind of
+token). Hiding happens when a `FieldChange` is made, so
 that no renderer, plan file or log can forget it. A *reference* to a secret (``{"$secret": "NAME"}``, ``{"$expr": …}``)
 is no secret and stays readable.
 """
@@ -14,7 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from wfsync.bundle.model import Json
-from wfsync.bundle.secrets import REDACTED, hide_text, is_reference, is_secret_below, is_secret_name
+from wfsync.bundle.secrets import REDACTED, assigned, hide_text, is_reference, is_secret_below, is_secret_name
 from wfsync.errors import Place, Problem
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
 
 _OBJECT: Final = re.compile(r'\{\s*"')
 """How a JSON object begins that has a member."""
+_MOST_FAULTY: Final = 20
+"""Objects in one text that may be none: each attempt reads as far as it is one."""
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -43,7 +46,7 @@ def hide(value: Json, *, secret: bool, schema: bool = False) -> tuple[Json, bool
     if isinstance(value, str):
         if secret and value:
             return REDACTED, True
-        text = hide_text(value)
+        text = _hide_within(value)
         return text, text != value
     if value is None or isinstance(value, bool):
         return value, False
@@ -63,6 +66,44 @@ def hide(value: Json, *, secret: bool, schema: bool = False) -> tuple[Json, bool
         }
     hidden = any(hidden for _, hidden in members.values()) or members.keys() != value.keys()
     return {name: content for name, (content, _) in members.items()}, hidden
+
+
+def _hide_within(text: str) -> str:
+    """``text``, a value, without tokens, without what its JSON objects hold under names of secrets, and without what
+    it gives to such a name itself. What is no JSON for a template in it stays readable otherwise.
+    """
+    parts: list[str] = []
+    position = end = faulty = 0
+    for match in _OBJECT.finditer(text):
+        start = match.start()
+        if start < end:
+            continue
+        if faulty == _MOST_FAULTY:
+            break
+        try:
+            value, end = _decode(text, start)
+            hidden, changed = hide(value, secret=False)
+            if not changed:
+                continue
+            quoted = json.dumps(hidden, ensure_ascii=False)
+        except RecursionError:
+            return "".join([*parts, _hide_assigned(text[position:start]), "{…"])
+        except ValueError:
+            faulty += 1
+            continue
+        parts += [_hide_assigned(text[position:start]), quoted]
+        position = end
+    return "".join([*parts, _hide_assigned(text[position:])])
+
+
+def _hide_assigned(text: str) -> str:
+    text = hide_text(text)
+    parts: list[str] = []
+    position = 0
+    for found in assigned(text):
+        parts += [text[position : found.start], REDACTED]
+        position = found.start + len(found.value)
+    return "".join([*parts, text[position:]]) if parts else text
 
 
 def hide_message(text: str) -> str:

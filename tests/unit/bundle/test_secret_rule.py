@@ -15,6 +15,7 @@ from wfsync.bundle.rules.fault import Fault
 from wfsync.bundle.rules.secret_policy import SecretPolicy
 from wfsync.bundle.rules.secret_scan import may_hold_secrets
 from wfsync.bundle.rules.secrets import check
+from wfsync.plan.secrets import hide
 
 UUID = "3f2b8c1e-5d4a-4e6f-9a7b-0c1d2e3f4a5b"
 HEX = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -57,6 +58,14 @@ TOKENS = [
     ("connection", "host=db user=app password=hunter2"),
     ("connection", "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=abc123def456=="),
     ("query", "https://example.com/hook?token=a8f5f167f44f4964e6c998dee827110c"),
+    ("service", "https://discord.com/api/webhooks/" + "123456789012345678/a1B2_c3D4-e5F6"),
+    ("service", "https://discordapp.com/api/webhooks/" + "1234567890/a1B2c3D4e5F6"),
+    ("service", "https://api.telegram.org/bot" + "123456789:AA" + "f1-" * 11 + "/sendMessage"),
+    ("service", "SK" + "0a1b2c3d" * 4),
+    ("connection", "export DB_PASSWORD=hunter2"),
+    ("connection", "MYSQL_PWD=hunter2 mysqldump"),
+    ("login", "curl -u admin:hunter2 https://example.com"),
+    ("login", "curl -sS --user 'admin:hunter2' https://example.com"),
     ("header", "Bearer a8f5f167f44f4964e6c998dee827110c"),
 ]
 
@@ -85,7 +94,8 @@ NAMES = [
     "api-key", "API_KEY", "apikey", "APIKEY", "x-api-key", "X-API-Key", "privateKey", "private_key", "PRIVATE_KEY",
     "accessKey", "AWS_SECRET_ACCESS_KEY", "signingKey", "signing_key", "encryptionKey", "accountKey", "Authorization",
     "authorization", "connectionString", "CONNECTION_STRING", "connection_string", "pwd", "webhookSecret", "pin",
-    "passcode", "authorisation", "secretValue",
+    "passcode", "authorisation", "secretValue", "pw", "db_pw", "DB_PW", "userPw", "sshKey", "ssh_key", "SSH_KEY",
+    "hmacKey", "HMAC_KEY", "privKey", "priv-key", "deploySshKey",
 ]  # fmt: skip
 
 
@@ -110,7 +120,11 @@ def test_literals_under_names_of_secrets(name: str, value: str) -> None:
     assert may_hold_secrets(backward.encode())
 
 
-@pytest.mark.parametrize("name", ["auth", "cookie", "jwt", "otp", "bearer", "tokens", "credentials", "authCookie"])
+@pytest.mark.parametrize(
+    "name",
+    ["auth", "cookie", "jwt", "otp", "bearer", "tokens", "credentials", "authCookie",
+     "pass", "dbPass", "DB_PASS", "pinCode", "pincode"],
+)  # fmt: skip
 def test_everyday_words_need_a_value_with_letters_and_digits(name: str) -> None:
     assert len(faults({name: "a1b2c3d4"})) == 1
     assert scanned({name: "a1b2c3d4"})
@@ -164,6 +178,70 @@ def test_other_things_that_are_none(config: Any) -> None:
     assert faults(config) == []
 
 
+SAID = [
+    '{"user":"x","password":"hunter2"}',
+    '[{"user": "x", "apiKey": "hunter2"}]',
+    'POST {"a": {"b": ["x", {"clientSecret": "hunter2"}]}}',
+    '{"headers": [{"name": "Authorization", "value": "hunter2"}]}',
+    '{"inner": "{\\"password\\": \\"hunter2\\"}"}',
+    '{"auth": "hunter2", "pin": "1234"}',
+    '{"id": {{id}}, "password": "hunter2"}',
+    "{'password': 'hunter2'}",
+    'password = "hunter2abc"',
+    "export DB_PASSWORD=hunter2",
+    "export DB_PASS=hunter2 && run",
+    "API_KEY=hunter2 ./run",
+    "TOKEN='hunter2abc'",
+    "X-Api-Key: hunter2abcdef",
+    "x-api-key: 9f86d081884c7d659a2feaa0c55ad015",
+    "user: x\npassword: Tr0ub4dor\n",
+    "Authorization: Bearer a8f5f167f44f4964e6c998dee827110c",
+    "deploy --token=a8f5f167f44f4964e6c998dee827110c",
+    "deploy --token a8f5f167f44f4964e6c998dee827110c --now",
+    "ssh_key: a8f5f167f44f4964e6c998dee827110c",
+]
+"""Texts that give a secret its name themselves."""
+
+
+@pytest.mark.parametrize("text", SAID)
+def test_names_within_a_text(text: str) -> None:
+    for config in ({"body": text}, {"cmd": ["sh", "-c", text]}):
+        [fault] = faults(config)
+        assert fault.code == "SECRET_LITERAL"
+        assert "hunter2" not in repr(fault)
+        assert "9f86d0" not in repr(fault)
+        assert "a8f5f1" not in repr(fault)
+        assert hide(config, secret=False)[1]
+        assert scanned(config)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"user":"x","password":"changeme"}', '{"password": {"$secret": "NAME"}}', '{"tokenUrl": "/oauth/x1y2z3"}',
+        '{"password": "{{ vars.p }}"}', '{"id": {{id}}, "password": "<password>"}', "export DB_PASSWORD=$SECRET",
+        "DB_PASSWORD=${DB_PASSWORD} run", 'TOKEN="$(cat token)"', "X-Api-Key: {{ key }}", "password: ", "password:",
+        "Reset password: customer", "Token: none", "The token: it expires after 30 days", "Secret: see the vault",
+        "ask for the password: abc or so", "password=", "'password=' & vars.p & '&x=1'", "vars.token = 'expired'",
+        "{'password': payload.p, 'token': vars.t}", "$token := $lookup(vars, 'a')", "vars.token ? 'a1' : 'b2'",
+        "auth: basic1 and digest2", "pass=first", "docker run -u 1000:1000 app", "docker run -u root:docker app",
+        "curl -u $USER:$PASSWORD https://x", "curl -u '${USER}:${PASSWORD}' https://x", "class=header1 style=wide2",
+        "tokens: 4000", "maxTokens=4000", "passwordHash=a8f5f167f44f4964e6c998dee827110c", '{"' * 50, '{"a":' * 5000,
+        "secretName: stripe1abc", "{'type': 'token', 'n': 5}", "sk-123 SK123 https://discord.com/api/webhooks",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ada@example.com",
+    ],
+)  # fmt: skip
+def test_texts_that_are_only_about_secrets(text: str) -> None:
+    assert faults({"body": text}) == []
+    assert faults({"body": {"$expr": text}}) == []
+
+
+def test_a_public_key_is_none() -> None:
+    assert (
+        faults({"sshKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl a@b"}) == []
+    )
+
+
 def test_numbers_are_pins_and_passwords_only() -> None:
     assert [f.path[-1] for f in faults({"pin": 4711, "password": 12345678, "token": 5000, "otp": 123456})] == [
         "pin",
@@ -209,8 +287,9 @@ def test_sound_texts_need_no_closer_look() -> None:
 
 
 words = st.sampled_from(
-    ["password", "secret", "token", "api", "key", "private", "access", "auth", "pin", "cookie", "name", "client", "x"]
-)
+    ["password", "secret", "token", "api", "key", "private", "access", "auth", "pin", "cookie", "name", "client", "x",
+     "pass", "pw", "ssh", "hmac"]
+)  # fmt: skip
 
 
 @st.composite
@@ -233,8 +312,31 @@ def names(draw: st.DrawFn) -> str:
 
 
 texts = st.sampled_from([token for _, token in TOKENS] + ["hunter2", "a1b2c3d4", "x", UUID, 'quote " {brace}', "é✓"])
+
+
+@st.composite
+def said(draw: st.DrawFn) -> str:
+    """A text that gives a value to a name."""
+    form = draw(
+        st.sampled_from(
+            ['{"%s":"%s"}', '{"%s": ["%s"]}', '{"n": {{n}}, "%s" : "%s"}', "{'%s': '%s'}", "%s=%s", "x\n%s: %s",
+             "%s := %s", "export %s='%s'", "--%s %s", '{"name": "%s", "value": "%s"}', '{"value": "%s", "name": "%s"}']
+        )
+    )  # fmt: skip
+    pair = (draw(names()), draw(texts))
+    return form % (pair[::-1] if form.startswith('{"value') else pair)
+
+
 trees = st.recursive(
-    st.one_of(texts, st.integers(0, 99999), st.booleans(), st.none(), st.just({"$secret": "NAME"})),
+    st.one_of(
+        texts,
+        said(),
+        said().map(lambda text: json.dumps({"in": text})),
+        st.integers(0, 99999),
+        st.booleans(),
+        st.none(),
+        st.just({"$secret": "NAME"}),
+    ),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(names(), inner, max_size=3),
@@ -250,6 +352,7 @@ def test_the_quick_look_misses_nothing(tree: Any, in_order: bool, indent: int | 
     text = json.dumps(tree, sort_keys=in_order, indent=indent, ensure_ascii=ascii_only)
     if faults(tree):
         assert may_hold_secrets(text.encode())
+        assert hide(tree, secret=False)[1]
 
 
 def leaky(key: str = "demo.leaky") -> dict[str, Any]:

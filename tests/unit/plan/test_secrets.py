@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ def differing(old: Any, new: Any) -> tuple[FieldChange, ...]:
         "accessToken", "access_token", "authtoken", "apiKey", "api-key", "APIKEY", "x-api-key", "Authorization",
         "credential", "credentials", "privateKey", "private_key", "passphrase", "pwd", "webhookSecret", "bearer",
         "Cookie", "auth", "basicAuth", "connectionString", "tokenValue", "signingKey", "pin",
+        "pass", "dbPass", "pw", "sshKey", "ssh_key", "privKey", "hmacKey", "pinCode",
     ],
 )  # fmt: skip
 def test_names_of_secrets(name: str) -> None:
@@ -41,7 +43,8 @@ def place(name: str) -> str:
 @pytest.mark.parametrize(
     "name",
     ["name", "body", "key", "keyboard", "secretary", "tokenize", "maxTokens", "secretName", "tokenType",
-     "passwordPolicy", "author", "pinnedPayloadSchemaRef", "opinion", "compass", "monkey", "spin", "", "id"],
+     "passwordPolicy", "author", "pinnedPayloadSchemaRef", "opinion", "compass", "monkey", "spin", "", "id",
+     "passenger", "bypass", "sshHost", "hmacName", "zipCode"],
 )  # fmt: skip
 def test_names_of_other_things(name: str) -> None:
     assert not is_secret_name(name)
@@ -129,6 +132,62 @@ def test_parts_of_addresses_and_headers() -> None:
 def test_no_text_makes_hiding_slow(part: str) -> None:
     text = part * (400_000 // len(part))  # seconds if linear time were lost: hours
     assert hide_text(text) == text
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["eyJ-", "://a:", " -u ", "a-", "a=", 'password="', "password: a ", "token=", '{"', '{"a":', '{"password":"x"}',
+     '\\"token\\":', "--token ", "'a':'b'", "a" * 64 + "-"],
+)  # fmt: skip
+def test_no_text_makes_hiding_a_value_slow(part: str) -> None:
+    hide(part * (400_000 // len(part)), secret=False)  # seconds if linear time were lost: hours
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('{"user":"x","password":"CANARY"}', f'{{"user": "x", "password": "{REDACTED}"}}'),
+        ('POST {"a": [{"apiKey": 1234}]} now', f'POST {{"a": [{{"apiKey": "{REDACTED}"}}]}} now'),
+        ('{"password": "CANARY", "n": {{n}}}', f'{{"password": "{REDACTED}", "n": {{{{n}}}}}}'),
+        ('{"a": "{\\"password\\": \\"CANARY\\"}"}', json.dumps({"a": json.dumps({"password": REDACTED})})),
+        ("{'password': 'CANARY'}", f"{{'password': '{REDACTED}'}}"),
+        ("password: CANARYgg", f"password: {REDACTED}"),
+        ("user: x\npassword: CANARY\nhost: y", f"user: x\npassword: {REDACTED}\nhost: y"),
+        ("X-Api-Key: CANARYee12345678", f"X-Api-Key: {REDACTED}"),
+        ("Authorization: Bearer CANARY", f"Authorization: Bearer {REDACTED}"),
+        ("export DB_PASSWORD=CANARY; run", f"export DB_PASSWORD={REDACTED}; run"),
+        ("export DB_PASS='CANARY x' && run", f"export DB_PASS='{REDACTED}' && run"),
+        ("curl -u admin:CANARY https://x", f"curl -u {REDACTED} https://x"),
+        ("deploy --token CANARY --now", f"deploy --token {REDACTED} --now"),
+        ("pinCode: 1234", f"pinCode: {REDACTED}"),
+        ("secret=CANARY", f"secret={REDACTED}"),
+    ],
+)
+def test_names_within_a_text(text: str, shown: str) -> None:
+    assert hide(text, secret=False) == (shown, True)
+    assert hide(shown, secret=False) == (shown, False)
+    [change] = differing({"body": "x"}, {"body": text})
+    assert "CANARY" not in repr(change)
+    assert change.masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"user":"x","city":"y"}', '{"n": {{n}}}', '{"password": {"$secret": "NAME"}}', '{"maxTokens": 5}',
+        "ask for the password: it is in the vault", "{'password': payload.p}", "vars.token ? 'a' : 'b'",
+        "password: {{ vars.p }}", "password: ${P}", "'password=' & vars.p & '&x'", "token: null",
+        "$secret: x", "secret://vault/x", "docker run -u 1000:1000 app",
+    ],
+)  # fmt: skip
+def test_other_texts_stay_readable(text: str) -> None:
+    assert hide(text, secret=False) == (text, False)
+
+
+def test_json_that_is_too_deep_is_left_out() -> None:
+    for depth in (200, 300, 500, 900, 5000):
+        text = '{"a":' * depth + '{"password":"CANARY"}' + "}" * depth
+        assert "CANARY" not in hide(text, secret=False)[0]
 
 
 def test_hiding_twice_is_hiding_once() -> None:

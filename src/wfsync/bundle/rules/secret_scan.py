@@ -1,5 +1,5 @@
-r"""May a text hold a secret at all? Asked of every file, so the answer must take microseconds: 18 for 20 KB that are
-not ASCII, half of it for making a text of the bytes.
+r"""May a text hold a secret at all? Asked of every file, so the answer must take microseconds: 22 for 20 KB that are
+not ASCII, 10 of them for making a text of the bytes.
 
 Python's own ``re`` takes 60 µs and more for this, a walk over the tree 150. The regex engine of jsonschema-rs, which is
 a dependency anyway, searches for some sixty literals at once with vector instructions, as long as every alternative of
@@ -27,7 +27,9 @@ _MEMBERS: Final = rf'(?:[^{{}}"]|{_STRING}|\{{(?:[^{{}}"]|{_STRING})*\}})*'
 """Of the same object, one level deep."""
 _PAIRED: Final = rf'\s*,{_MEMBERS}"value"\s*:\s*{_LITERAL}'
 """After the name in ``{"name": "Authorization", …, "value": "…"}``."""
-_AFTER_NAME: Final = rf'[^"\n]*"(?:\s*:\s*{_LITERAL}|{_PAIRED})'
+_WITHIN: Final = r"""[A-Za-z0-9_-]*(?:\\*['`]|\\+"|(?: |\\t)*[=:])"""
+"""After a name in a text: in JSON, a command, a header. What follows is left to the exact look."""
+_AFTER_NAME: Final = rf'(?:{_WITHIN}|[^"\n]*"(?:\s*:\s*{_LITERAL}|{_PAIRED}))'
 
 
 def _two_words(first: str, second: str) -> str:
@@ -48,6 +50,8 @@ _NAMES: Final = (
 _KEYS: Final = (
     "(?:"
     + "|".join(_two_words(word, "key") for word in ("pi", "ivate", "ccess", "igning", "ryption"))
+    + "|hkey|hKey|h_key|h-key|h-Key|H_KEY|H-KEY|HKEY|HKey|ckey|cKey|c_key|c-key|c-Key|C_KEY|C-KEY|CKEY|CKey"
+    + "|vkey|vKey|v_key|v-key|v-Key|V_KEY|V-KEY|VKEY|VKey"  # ssh, hmac, priv
     + "|pi key|pi Key|PI key|PI Key|PI KEY|PI-Key|PI_Key"
     + ")"
     + _AFTER_NAME
@@ -55,7 +59,7 @@ _KEYS: Final = (
 # Not $secret, which is a reference: so what stands before it is part of the literal
 _SECRETS: Final = (
     "(?:"
-    + "|".join(f"{letter}secret" for letter in 'abcdefghijklmnopqrstuvwxyz"_- ')
+    + "|".join(f"{letter}secret" for letter in "abcdefghijklmnopqrstuvwxyz\"'_- ")
     + r"|\.secret|Secret|SECRET|"
     + _two_words("ection", "string")
     + "|"
@@ -63,14 +67,23 @@ _SECRETS: Final = (
     + ")"
     + _AFTER_NAME
 )
+_PASSES: Final = ("pass", "Pass", "PASS", "pw", "Pw", "PW")
+_WORDS: Final = (
+    *("uth", "UTH", "earer", "EARER", "ookie", "OOKIE", "jwt", "Jwt", "JWT", "otp", "Otp", "OTP", "asscode", "ASSCODE"),
+    *("pin", "Pin", "PIN", "incode", "inCode", "in_code", "in-code", "INCODE", "IN_CODE", *_PASSES),
+)
+# A backslash: the quote after it is of JSON in a text, or a tab
 _WHOLE_WORDS: Final = (
-    r'(?:uth"|UTH"|earer"|EARER"|ookie"|OOKIE"|jwt"|Jwt"|JWT"|otp"|Otp"|OTP"|asscode"|ASSCODE"|pin"|Pin"|PIN")'
-    rf"(?:\s*:\s*{_LITERAL}|{_PAIRED})"
+    "(?:"
+    + "|".join(f'{word}"' for word in _WORDS)
+    + rf")(?:\s*:\s*{_LITERAL}|{_PAIRED})"
+    + "".join(rf"|{word}\\" for word in _WORDS)
+    + "".join(f"|{word}{sign}" for word in _PASSES for sign in ("=", ":", " +=", "'", "`"))
 )
 _PAIRS: Final = (
     rf'"value"\s*:\s*(?:{_STRING}|[0-9-]){_MEMBERS}"(?:name|key|header)"\s*:\s*"[^"\n]*(?i:'
     r"assw|assp|redential|uthori|oken|pwd|[-_ a-z]?key|connection|secret"
-    r'|(?:auth|bearer|cookie|jwt|otp|passcode|pin)")'
+    r'|(?:auth|bearer|cookie|jwt|otp|pass|passcode|pin[-_]?code|pin|pw)")'
 )
 """The other order, which canonical text never has."""
 _TOKENS: Final = (
@@ -85,14 +98,18 @@ _HEADERS_AND_QUERIES: Final = (
     r"|(?:oken|OKEN|key|Key|KEY|sig|SIG|ecret|ECRET|assword|ASSWORD|ignature|IGNATURE|pwd|Pwd|PWD)=[^&\s]"
 )
 _ADDRESSES: Final = r"://[^/\s:@]*:[^/\s@]+@"
+_OPTIONS: Final = r"""-u(?: |\\[nt])['\\]?[^\s:'"]*:|--[A-Za-z][A-Za-z0-9_-]*[ =]"""
+"""Of commands, which workflows seldom hold."""
+_MORE_TOKENS: Final = r"com/api/webhooks|:AA[A-Za-z0-9_-]{33}|SK[0-9a-f]{32}"
 _ESCAPES: Final = r"\\/|\\u00[2-7]"
 """Of characters that need none: no literal can be relied on."""
 _PATTERNS: Final = (
-    f"{_NAMES}|{_WHOLE_WORDS}|{_HEADERS_AND_QUERIES}",
+    f"{_NAMES}|{_HEADERS_AND_QUERIES}",
+    _WHOLE_WORDS,
     _KEYS,
     f"{_SECRETS}|{_PAIRS}",
     _TOKENS,
-    f"{_ADDRESSES}|{_ESCAPES}",
+    f"{_ADDRESSES}|{_OPTIONS}|{_MORE_TOKENS}|{_ESCAPES}",
 )
 """Grouped as measured: of fewer and larger patterns the engine makes slower automata, of more it reads more often."""
 

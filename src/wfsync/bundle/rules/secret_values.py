@@ -39,6 +39,8 @@ _DATA_PATH: Final = re.compile(
     r"(?:\.[A-Za-z_$][\w$-]*|\[\w+\])+"
 )
 _HASH: Final = re.compile(r"(?:sha-?(?:1|224|256|384|512)|md5|blake[23][bs]?)[:=-][A-Za-z0-9+/=_-]+", re.IGNORECASE)
+_PUBLIC: Final = re.compile(r"(?:ssh-[a-z0-9]+|ecdsa-[a-z0-9-]+)\s.*", re.DOTALL)
+"""Half of a pair of keys, which everybody may read."""
 _UUID: Final = re.compile(r"\{?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?", re.IGNORECASE)
 """With its hyphens: 32 bare digits may as well be a key."""
 _SCHEME: Final = re.compile(r"(?:bearer|basic|token|apikey|digest|negotiate)\s+", re.IGNORECASE)
@@ -92,7 +94,7 @@ def is_literal(text: str) -> bool:
     value = _SCHEME.sub("", text.strip(), count=1)
     if is_placeholder(value):
         return False
-    if any(form.fullmatch(value) for form in (_UUID, _ADDRESS, _VARIABLE, _DATA_PATH, _HASH)):
+    if any(form.fullmatch(value) for form in (_UUID, _ADDRESS, _VARIABLE, _DATA_PATH, _HASH, _PUBLIC)):
         return False
     words = value.split()
     return len(words) == 1 or any(map(is_random, words))
