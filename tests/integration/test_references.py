@@ -143,6 +143,36 @@ def test_an_id_of_the_same_input_means_that_workflow_in_any_spelling(work: Workp
     assert list(_targets(exported["draft"]["definition"])) == ["b"] * 5
 
 
+def test_a_callee_that_is_left_alone_is_said_to_be_and_how_that_ends(work: Workplace) -> None:
+    def missing(*options: str) -> tuple[str, str]:
+        (error,) = work.fails(1, "apply", "--force", *options, "--format", "json").json()["errors"]
+        assert error["code"] == "MISSING_REFERENCE"
+        return error["message"].partition(": ")[2], error["hint"]
+
+    work.write(bundle("a"), bundle("b"))
+    work.ok("apply")
+    work.write(bundle("c"))
+    work.ok("apply")
+    work.ok("rollback", "last", "--force")
+    work.write(bundle("a", [call("c")]))
+    reason, hint = missing()
+    assert reason == "it is not in the database; it is held behind a rollback"
+    assert "`wfsync release c`" in hint
+    work.ok("release", "c")
+    work.ok("apply", "--force")
+    # a version that the file has, and the row that is left alone has not
+    work.rows("UPDATE workflow_definitions SET description = 'by hand' WHERE key = 'b'")
+    work.write(bundle("a", [call("b", 2)]), bundle("b", versions=(1, 2)))
+    reason, hint = missing("--on-drift", "skip")
+    assert "it has no published version 2 (it has: 1); it was left alone, because somebody changed it" in reason
+    assert "`wfsync export b`" in hint
+    # one that the file has not either is nobody's fault but the caller's
+    work.write(bundle("a", [call("b", 3)]))
+    reason, hint = missing("--on-drift", "skip")
+    assert reason == "it has no published version 3 (it has: 1)"
+    assert "publish the version" in hint
+
+
 def test_the_same_input_is_all_files_also_when_some_are_selected(work: Workplace) -> None:
     work.write(bundle("a", [call(B_ID)], identity=A_ID), bundle("b", identity=B_ID))
     refused = work.fails(1, "apply", "--select", "a", "--format", "json")

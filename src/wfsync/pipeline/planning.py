@@ -141,11 +141,13 @@ def _check(desired: DesiredState, rows: Rows, known: Resolution, decision: Decis
     overwritten = {c.key: desired.by_key[c.key] for c in decision.changes if c.action == "overwrite"}
     deleted = {c.workflow_id for c in decision.changes if c.action == "delete" and c.workflow_id is not None}
     left_out = {item.key for item in desired.unselected}
+    why = {item.key: item.why for item in decision.kept}
+    kept = {item.key: (why[item.key], item.versions) for item in desired.unselected if item.key in why}
     problems = [
         *desired.notes,
         *rows.notes,
         *missing_dependencies(desired.by_key.values()),
-        *unresolved(desired.by_key, rows.state, known, overwritten, left_out, deleted),
+        *unresolved(desired.by_key, rows.state, known, overwritten, left_out, deleted, kept),
     ]
     raise_if_wrong(problems)
     return tuple(problems)

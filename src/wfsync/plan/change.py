@@ -32,6 +32,7 @@ __all__ = [
     "FieldChange",
     "FieldOp",
     "Kept",
+    "KeptWhy",
     "Missing",
     "last_update",
 ]
@@ -39,6 +40,7 @@ __all__ = [
 Action = Literal["create", "overwrite", "relink", "delete", "unchanged"]
 FieldOp = Literal["add", "remove", "change", "move"]
 CascadeEffect = Literal["deleted", "detached", "blocked"]
+KeptWhy = Literal["held", "skipped"]
 
 
 class Missing(enum.Enum):
@@ -129,7 +131,7 @@ class Kept:
     """A workflow that apply leaves alone although file and row differ."""
 
     key: str
-    why: Literal["held", "skipped"]
+    why: KeptWhy
     """``held``: a rollback went behind this very file. ``skipped``: changed in the database, and told to leave that."""
     state: State
     reason: str

@@ -10,18 +10,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from wfsync.bundle.load import Desired
 from wfsync.bundle.references import Call, is_uuid, plain_uuid
 from wfsync.bundle.steps import step_path_text
 from wfsync.errors import Place, Problem, Severity
+from wfsync.plan.change import KeptWhy
 from wfsync.plan.state import Live, LiveState
 
 __all__ = ["Resolution", "needs_relabel", "resolution", "unresolved"]
 
 _NOWHERE: Final = "no file and no workflow of the database has this key"
 _LEFT_OUT: Final = "it is not in the database, and the selection leaves its file out"
+_CHANGE: Final = "add the callee to the repository (and to --select), publish the version, or change the call"
+_KEPT: Final = {
+    "held": ("it is held behind a rollback", "end that with `wfsync release {key}`, or change the call"),
+    "skipped": (
+        "it was left alone, because somebody changed it in the database",
+        "take that into git with `wfsync export {key}`, or give --on-drift overwrite to lose it; or change the call",
+    ),
+}
+"""Why a callee is not what its file says, and what helps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +79,11 @@ def unresolved(
     changing: Mapping[str, Desired],
     unselected: Collection[str] = (),
     deleted: Collection[str] = (),
+    kept: Mapping[str, tuple[KeptWhy, Collection[int]]] = MappingProxyType({}),
 ) -> Iterator[Problem]:
     """Every call that would lead nowhere once ``desired`` is applied; ``unselected`` are keys of files left out,
-    ``deleted`` the ids of rows that will be gone.
+    ``deleted`` the ids of rows that will be gone, ``kept`` says of files that are left alone why, and which versions
+    they have.
 
     ``MISSING_REFERENCE`` for a callee or a version that exists neither in the set nor in the database, and for a stored
     caller whose callee's version one of ``changing`` (the overwrites) drops: an error where a published version calls,
@@ -78,7 +91,7 @@ def unresolved(
     """
     for item in desired.values():
         for call in item.calls:
-            yield from _check(item, call, known, desired, live, unselected)
+            yield from _check(item, call, known, desired, live, unselected, kept)
     replaced = {live.by_key[key].workflow_id: item for key, item in changing.items() if key in live.by_key}
     for caller in live.rows():
         if caller.key in desired or caller.workflow_id in deleted:
@@ -96,6 +109,7 @@ def _check(
     desired: Mapping[str, Desired],
     live: LiveState,
     unselected: Collection[str],
+    kept: Mapping[str, tuple[KeptWhy, Collection[int]]],
 ) -> Iterator[Problem]:
     key = known.key_of(call.target)
     if is_uuid(key):
@@ -105,14 +119,16 @@ def _check(
     versions = callee.versions if callee is not None else None
     if versions is None and key in live.by_key:
         versions = live.by_key[key].versions
+    why, would_have = kept.get(key, (None, ()))
     if versions is None:
         if key not in live.ambiguous:
             left_out = key in unselected
             reason = _LEFT_OUT if left_out else _NOWHERE
-            yield _missing(item.key, item.file, call, key, reason)
+            yield _missing(item.key, item.file, call, key, "it is not in the database" if why else reason, why)
     elif call.version and call.version not in versions:
         has = ", ".join(map(str, versions)) or "none"
-        yield _missing(item.key, item.file, call, key, f"it has no published version {call.version} (it has: {has})")
+        reason = f"it has no published version {call.version} (it has: {has})"
+        yield _missing(item.key, item.file, call, key, reason, why if call.version in would_have else None)
 
 
 def _not_portable(item: Desired, call: Call, claimants: tuple[str, ...]) -> Problem:
@@ -135,16 +151,20 @@ def _dropped(caller: Live, call: Call, callee: Desired, before: Live) -> Iterato
         yield _missing(caller.key, callee.file, call, callee.key, reason)
 
 
-def _missing(caller: str, file: str, call: Call, key: str, reason: str) -> Problem:
+def _missing(caller: str, file: str, call: Call, key: str, reason: str, why: KeptWhy | None = None) -> Problem:
     severity: Severity = "warning" if call.in_version is None else "error"
     version = f" version {call.version}" if call.version else ""
+    hint = _CHANGE
+    if why is not None:
+        because, what_helps = _KEPT[why]
+        reason, hint = f"{reason}; {because}", what_helps.format(key=key)
     return Problem(
         code="MISSING_REFERENCE",
         severity=severity,
         message=f"{_where(call)} calls {key}{version}: {reason}",
         place=Place(file),
         key=caller,
-        hint="add the callee to the repository (and to --select), publish the version, or change the call",
+        hint=hint,
         details={
             "caller": caller,
             "callee": key,
