@@ -135,6 +135,7 @@ def _manage(world: World, ahead: Forecast, as_: Recorded, ids: Mapping[str, str]
             elif base.source == as_.source and base.held != digest:
                 managed[key] = replace(base, held=digest, held_policy=owned)
     managed |= _held_still(world, ahead, as_)
+    _end_holds(world, as_, managed)
     for step in ahead.steps:
         if step.action == "delete" and step.key not in holds:
             managed.pop(step.key, None)
@@ -149,6 +150,18 @@ def _held_still(world: World, ahead: Forecast, as_: Recorded) -> dict[str, Held]
         if why == "held" and base is not None and flow is not None and base.held_policy != ahead.owned:
             found[key] = replace(base, held=(key, flow.neutral(owned=ahead.owned)), held_policy=ahead.owned)
     return found
+
+
+def _end_holds(world: World, as_: Recorded, managed: dict[str, Held]) -> None:
+    """An apply ends the holds of keys of which the files are gone that rollbacks went behind."""
+    for key, item in world.managed.items() if as_.command == "apply" else ():
+        is_held = item.source == as_.source and item.held not in (None, NOTHING)
+        if not is_held or key in world.files[as_.source]:
+            continue
+        if world.ids_of(key):
+            managed[key] = replace(managed[key], held=None, held_policy=None)
+        else:
+            del managed[key]
 
 
 def _origin(step: Step, ours: Held | None, as_: Recorded) -> Literal["created", "adopted"]:
@@ -190,11 +203,7 @@ def foresee_rollback(world: World, deed: Deed, ask: Ask) -> Undoing:
     digests = {key: (key, flow.neutral(owned=deed.owned)) for key, flow in ahead.wanted.items()}
     files = {k: _file(world, deed, c) for k, c in pasts.items() if k not in ahead.kept}
     holds = {key: hold for key, hold in files.items() if hold[0] != digests.get(key, NOTHING)}
-    policies: dict[str, bool | None] = {}
-    for key in (*digests, *holds):
-        item = world.managed.get(key)
-        known = item is not None and item.digest in (pasts[key].after, digests.get(key))
-        policies[key] = item.policy if item is not None and known else None
+    policies: dict[str, bool | None] = dict.fromkeys((*digests, *holds), deed.owned)
     former = {c.key: c.before_id for c in pasts.values() if c.before_id is not None and c.before_id not in world.rows}
     returned = frozenset(key for key, change in pasts.items() if change.action == "overwrite")
     if not manages:

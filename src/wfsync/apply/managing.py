@@ -2,7 +2,8 @@
 
 Decisions where the specification is silent. A key that is equal and managed by nobody is adopted; one that another
 source manages is left to it. Whatever is overwritten without having been ours is ``adopted``, and so never pruned.
-Every write of ours ends a hold; so does a file that says what the row says.
+Every write of ours ends a hold; so does a file that says what the row says, and one that is no longer there: if it
+comes back, somebody wants it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from msgspec import structs
 from wfsync.bundle.load import Desired
 from wfsync.plan.change import Change, Kept
 from wfsync.plan.managed import Hold, Managed, Origin
-from wfsync.plan.ownership import Owner
+from wfsync.plan.ownership import NO_FILE, Owner
 from wfsync.plan.state import Live
 
-__all__ = ["forgotten", "managed_absent", "managed_equal", "managed_held", "managed_written"]
+__all__ = ["forgotten", "hold_outlives_file", "managed_absent", "managed_equal", "managed_held", "managed_written"]
 
 
 def managed_written(
@@ -93,6 +94,11 @@ def managed_held(
             policy = owner.policy_of(item.key)
             if base.held is not None and base.held_policy != policy:
                 yield structs.replace(base, held=file, held_policy=policy)
+
+
+def hold_outlives_file(item: Managed, files: Collection[str], owner: Owner) -> bool:
+    """Whether a rollback went behind a file of ours that is gone; ``files`` are the keys of all that there are."""
+    return item.source == owner.source and item.held not in (None, NO_FILE) and item.key not in files
 
 
 def _held(hold: Hold | None) -> tuple[str | None, str | None]:

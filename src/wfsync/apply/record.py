@@ -12,9 +12,18 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
+from msgspec import structs
+
 from wfsync import __version__
 from wfsync.apply.actor import Actor
-from wfsync.apply.managing import forgotten, managed_absent, managed_equal, managed_held, managed_written
+from wfsync.apply.managing import (
+    forgotten,
+    hold_outlives_file,
+    managed_absent,
+    managed_equal,
+    managed_held,
+    managed_written,
+)
 from wfsync.bundle.field_policies import Policies
 from wfsync.errors import CommitUnknown, WfsyncError
 from wfsync.plan.change import Change
@@ -35,6 +44,8 @@ from wfsync.store.ledger.values import KEPT_FIELDS, AppliedRow, ChangeRow, Reten
 __all__ = ["Recorder", "Recording"]
 
 _LONGEST_ERROR = 1000
+_UNREAD = frozenset({"REPOSITORY_SYMLINK", "REPOSITORY_FILE_NAME"})
+"""Notes that something which looks like workflows is not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,8 @@ class Recording:
     keep: Retention = field(default_factory=Retention)
     manages: bool = True
     """False for `import`: what it writes is recorded, and whose a key is stays as it was."""
+    sees_all: bool = True
+    """Whether files that are not found are gone: False where only a part of the source is read, or none."""
     holds: Mapping[str, Hold] = field(default_factory=dict)
     """For a rollback: keys that it holds, with what their files are now."""
     returned: Collection[str] = ()
@@ -139,7 +152,7 @@ class Recorder:
         if not self.recording.manages:
             return False
         current = self.managed.by_key
-        return bool(self._equal(current) or self._absent(current) or self._held(current))
+        return bool(self._equal(current) or self._absent(current) or self._held(current) or self._outlived())
 
     def renew(self, conn: Connection, tenant: Tenant | None, ids: Mapping[str, str]) -> None:
         """Write what is managed of all keys that are or have become what their files say, under the lock of applies.
@@ -152,12 +165,17 @@ class Recorder:
         seen = self.managed.by_key
         equal = {item.key: item for item in (*self._equal(seen), *self._held(seen))}
         written = {change.key for change in self.plan.changes if change.action in ("create", "overwrite")}
-        current = read_managed_keys(conn, tenant, equal.keys() | written | self.recording.holds.keys())
+        outlived = self._outlived()
+        current = read_managed_keys(conn, tenant, equal.keys() | written | self.recording.holds.keys() | outlived)
         recording = self.recording
         items = list(managed_written(self.plan.changes, ids, current, self.owner, recording.holds, recording.returned))
         items += [item for key, item in equal.items() if key not in written and current.get(key) == seen.get(key)]
         items += self._absent(current)
+        ended = {key for key in outlived if current.get(key) == seen.get(key)}
+        there = ended.intersection(self.live.keys_by_id.values())
+        items += [structs.replace(seen[key], held=None, held_policy=None) for key in sorted(there)]
         write_managed(conn, tenant, items)
+        managed_rows.forget(conn, tenant, ended - there)
 
     def _absent(self, current: Mapping[str, Managed]) -> list[Managed]:
         """What is managed of keys that are held and have no row any more."""
@@ -174,6 +192,17 @@ class Recorder:
             return []
         files = {item.key: item.digest for item in self.desired.unselected}
         return list(managed_held(self.plan.kept, files, current, self.owner))
+
+    def _outlived(self) -> frozenset[str]:
+        """Keys whose holds are behind files that are gone: with a row they are held no longer, without they are
+        nothing any more. No plan speaks of the latter, so that the file could come back and stay behind the hold.
+        """
+        desired = self.desired
+        if not self.recording.sees_all or any(note.code in _UNREAD for note in desired.notes):
+            return frozenset()
+        files = desired.by_key.keys() | {item.key for item in desired.unselected}
+        items = self.managed.by_key.items()
+        return frozenset(key for key, item in items if hold_outlives_file(item, files, self.owner))
 
     def _row(self, outcome: Literal["applied", "failed"], seconds: float) -> AppliedRow:
         plan, totals = self.plan, self.plan.summary()

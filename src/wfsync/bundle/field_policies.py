@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from hashlib import sha256
+from itertools import combinations
 from typing import Final
 
 from wfsync.bundle import fingerprint
@@ -18,7 +20,7 @@ from wfsync.bundle.dependencies import Dependencies
 from wfsync.bundle.model import METADATA_FIELDS, Json, Workflow
 from wfsync.bundle.overlay import NO_OVERLAY, Overlay, merge, subtract
 
-__all__ = ["GIT_OWNS_ALL", "NAMED_DEFAULT", "PREFIX", "Policies", "field_names"]
+__all__ = ["GIT_OWNS_ALL", "NAMED_DEFAULT", "PREFIX", "Policies", "field_names", "has_overlay"]
 
 PREFIX: Final = "metadata."
 """How a setting names a field: ``metadata.isPaused``."""
@@ -110,6 +112,19 @@ class Policies:
             return self.fingerprint
         same = self.fingerprint("")
         return lambda _key: same
+
+
+def has_overlay(fingerprint: str) -> bool:
+    """Whether an overlay is in a `Policies.fingerprint` of some key, whatever fields are kept under it."""
+    return fingerprint not in _without_overlay()
+
+
+@cache
+def _without_overlay() -> frozenset[str]:
+    # A hash does not say what is in it; but there are only some ten thousand sets of fields, so all of them are tried
+    names = [field.name for field in METADATA_FIELDS]
+    sets = (kept for size in range(len(names) + 1) for kept in combinations(names, size))
+    return frozenset(Policies(database=kept).fingerprint("") for kept in sets)
 
 
 GIT_OWNS_ALL: Final = Policies()

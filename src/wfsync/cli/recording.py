@@ -44,4 +44,5 @@ def recording(app: App, workspace: Workspace | None, *, command: str, manages: b
         options=given,
         keep=Retention() if workspace is None else workspace.config.keep,
         manages=manages,
+        sees_all=workspace is not None and not workspace.is_part,
     )

@@ -14,7 +14,9 @@ from wfsync.cli.reconcile import Form, show_outcome, show_plan
 from wfsync.cli.recording import recording
 
 if TYPE_CHECKING:
+    from wfsync.bundle.field_policies import Policies
     from wfsync.policy import Wishes
+    from wfsync.wiring import Workspace
 
 __all__ = ["rollback"]
 
@@ -92,6 +94,8 @@ def rollback(
             policy.brakes(wishes, session.target.kind),
             Selection(select, exclude),
             track=app.track,
+            at=None if workspace is None else workspace.identity,
+            policies=_policies(app, directory, workspace),
         )
         found = plan_rollback(session.conn, session.layout, session.tenant, session.reference(), apply_id, options)
         plan = found.planned.plan
@@ -105,3 +109,17 @@ def rollback(
             session.conn, session.layout, session.tenant, found.planned, app.apply_options(consent, record)
         )
     show_outcome(app, outcome, form, outputs)
+
+
+def _policies(app: App, directory: Path | None, workspace: Workspace | None) -> Policies | None:
+    """What the target holds apart from files; None where nobody says so, or an overlay is wrong: what is in the
+    repository must not keep anybody from undoing it.
+    """
+    from wfsync.errors import WfsyncError
+
+    if workspace is None:
+        return None
+    try:
+        return app.policies(directory, workspace)
+    except WfsyncError:
+        return None

@@ -7,13 +7,13 @@ apply could not touch is not touched now. An overlay plays no part, because rows
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from wfsync.apply.record import Recording
 from wfsync.apply.restoring import Restoring
-from wfsync.bundle.field_policies import Policies
+from wfsync.bundle.field_policies import Policies, has_overlay
 from wfsync.bundle.model import METADATA_FIELDS
 from wfsync.errors import ConfigError, Problem
 from wfsync.pipeline.options import PlanOptions
@@ -45,8 +45,10 @@ __all__ = ["Rollback", "RollbackOptions", "plan_rollback"]
 
 _UNDONE: Final[Mapping[str, PastAction]] = {"create": "create", "overwrite": "overwrite", "delete": "delete"}
 """A relink moves ids and nothing else: calls follow their callees by key, now as then."""
-_UNMANAGING: Final = "import"
-"""What an import is recorded as: it takes nothing into management, nor does its undoing."""
+_UNMANAGING: Final = frozenset({"import", "publish"})
+"""Commands that take nothing into management; nor does their undoing, nor the undoing of that."""
+_MANAGES: Final = "manages"
+"""Among a rollback's options: false where it undoes one of those. Their source may be any."""
 _MOST_NAMED: Final = 5
 _NO_CONSENT: Final = Consent()
 _NO_BRAKES: Final = Brakes()
@@ -64,6 +66,10 @@ class RollbackOptions:
     selection: Selection = _ALL
     details: bool = True
     track: Track = untracked
+    at: str | None = None
+    """Identity of the source that is at hand, whose policy `brakes` are; None without a repository."""
+    policies: Policies | None = None
+    """What the target holds apart from files, as that source says; None where it cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,32 +82,53 @@ class Rollback:
     pasts: tuple[Past, ...]
     wanted: Mapping[str, str]
     """Digests that rows will have, by key."""
+    in_force: Policies | None = None
+    """What the target holds apart from files, as the apply's own repository says; None where that is not at hand."""
 
     def recorded(self, recording: Recording) -> Recording:
         """``recording`` for the ledger's row of this rollback: whose it is, what it undoes, and which keys it holds."""
         options = {**recording.options, "apply": self.apply.id}
         options.pop("apply_id", None)
-        manages = self.apply.source != _UNMANAGING
+        manages = _manages(self.apply)
+        if not manages:
+            options[_MANAGES] = False
         managed = self.planned.managed.by_key
         source = self.apply.source
         left = {kept.key for kept in self.planned.plan.kept}
-        after = {past.key: past.after_digest for past in self.pasts}
-
-        def policy_of(key: str) -> str:
-            item = managed.get(key)
-            known = item is not None and item.digest in (after.get(key), self.wanted.get(key))
-            return item.policy if item is not None and known else ""  # unknown: nobody is accused of a change then
-
         return replace(
             recording,
             command="rollback",
             source=source,
             options=options,
             manages=manages,
+            sees_all=False,
             holds=holds(self.pasts, self.wanted, managed, source, left) if manages else {},
             returned=frozenset(past.key for past in self.pasts if past.action == "overwrite"),
-            policy_of=policy_of,
+            policy_of=self._policy_of(),
         )
+
+    def _policy_of(self) -> Callable[[str], str]:
+        """Key → the fingerprint that the next apply finds its own, if it is made under the same policies: else what is
+        changed by hand from now on would be overwritten unseen.
+
+        The kept fields are those of the apply that is undone, and digests of rows know no overlay; so whichever is in
+        force there goes with them. Where its repository is not at hand, what is managed of the key names it.
+        """
+        made_under = self.planned.desired.policies
+        if self.in_force is not None and self.in_force.kept == made_under.kept:
+            return self.in_force.fingerprints()
+        managed = self.planned.managed.by_key
+        pasts = {past.key: past for past in self.pasts}
+
+        def policy_of(key: str) -> str:
+            item, past = managed.get(key), pasts[key]
+            if item is not None and item.source == self.apply.source and self.in_force is None:
+                known = item.digest in (past.after_digest, past.later_digest, self.wanted.get(key))
+                if known and item.policy and has_overlay(item.policy):
+                    return item.policy
+            return made_under.fingerprint(key)
+
+        return policy_of
 
 
 def plan_rollback(
@@ -121,7 +148,8 @@ def plan_rollback(
     pasts = _pasts(conn, tenant, row, options.selection)
     policies = _policies(row)
     by_key = {past.key: past for past in pasts.values()}
-    source = None if row.source == _UNMANAGING else row.source
+    source = row.source if _manages(row) else None
+    in_force = options.policies if options.at == row.source else None
     was: list[PastState] = []
 
     def wanted() -> DesiredState:
@@ -148,7 +176,15 @@ def plan_rollback(
     )
     plan = _in_its_words(planned, row, by_key, options)
     digests = {key: item.digest for key, item in planned.desired.by_key.items()}
-    return Rollback(row, replace(planned, plan=plan, restoring=restoring), tuple(by_key.values()), digests)
+    planned = replace(planned, plan=plan, restoring=restoring)
+    return Rollback(row, planned, tuple(by_key.values()), digests, in_force)
+
+
+def _manages(row: AppliedRow) -> bool:
+    """Whether what the apply wrote became its source's."""
+    if row.command == "rollback":  # a source of that name is what rollbacks of imports were once recorded as
+        return row.options.get(_MANAGES) is not False and row.source != "import"
+    return row.command not in _UNMANAGING
 
 
 def _pasts(conn: Connection, tenant: Tenant | None, row: AppliedRow, selection: Selection) -> dict[int, Past]:
@@ -222,9 +258,21 @@ def _in_its_words(planned: Planned, row: AppliedRow, pasts: Mapping[str, Past], 
     gone = sorted(past.key for past in pasts.values() if past.row_was_lost and past.key not in left)
     touched = left.union(change.key for change in changes)
     others = [p.key for p in pasts.values() if p.action == "create" and p.key in planned.live.by_key.keys() - touched]
-    warnings = (*plan.warnings, *([_gone(gone)] if gone else ()), *map(_not_ours, sorted(others)))
+    elsewhere = [_elsewhere(row)] if _manages(row) and options.at != row.source else []
+    warnings = (*plan.warnings, *elsewhere, *([_gone(gone)] if gone else ()), *map(_not_ours, sorted(others)))
     source = SourceRef(root=f"the rows before {row.command} {row.id}", directory="")
     return replace(plan, source=source, changes=changes, blocks=blocks, kept=kept, warnings=warnings, prune=False)
+
+
+def _elsewhere(row: AppliedRow) -> Problem:
+    return Problem(
+        code="POLICY_NOT_AT_HAND",
+        severity="warning",
+        message=f"that apply was made from {row.source}, which is not the repository here: its policy (protected keys,"
+        " brakes) is not known and holds nothing",
+        hint="run the rollback in a checkout of that source to have its policy hold",
+        details={"source": row.source},
+    )
 
 
 def _not_ours(key: str) -> Problem:

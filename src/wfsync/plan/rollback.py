@@ -6,7 +6,7 @@ what the apply left is *drift*, whoever changed it since, a later apply too.
 
 Decisions where the specification is silent. `--force` consents to all that a rollback writes: it overwrites by nature,
 and what it deletes is what the named apply made, which is not pruning. The default brake on deletes does not hold it
-for the same reason; a brake that somebody set does. Undoing an `import` manages no key and holds none.
+for the same reason; a brake that somebody set does. Undoing an `import` or a `publish` manages no key and holds none.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def worded(change: Change, past: Past | None) -> Change:
         reason += ", and there again"
     if change.drift:
         reason += f"; changed since{_by(change, past)}"
-    return replace(change, reason=reason, state=None, file=None)
+    return replace(change, reason=reason, state=None, file=None, later=past.later)
 
 
 def worded_kept(kept: Kept, past: Past | None) -> Kept:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wfsync.bundle.canonical import compact_bytes
-from wfsync.bundle.field_policies import GIT_OWNS_ALL, Policies, field_names
+from wfsync.bundle.field_policies import GIT_OWNS_ALL, Policies, field_names, has_overlay
 from wfsync.bundle.model import METADATA_FIELDS, Workflow
 from wfsync.bundle.overlay import Overlay, merge, parse_overlay, subtract
 from wfsync.bundle.schema_files import schema_bytes
@@ -163,6 +163,11 @@ class TestPolicies:
         laid = Policies(overlay=Overlay("o", (("b*", {"isSystem": True}),)))
         assert laid.fingerprint("a") == GIT_OWNS_ALL.fingerprint("a")  # another key's overlay is no matter of this one
         assert laid.fingerprint("b1") != GIT_OWNS_ALL.fingerprint("b1")
+
+    def test_whether_an_overlay_is_in_a_fingerprint_can_be_told(self) -> None:
+        for kept in ((), ("isPaused",), tuple(field.name for field in METADATA_FIELDS)):
+            policies = Policies(kept, overlay=Overlay("o.yaml", (("b*", {"isPaused": True}),)))
+            assert [has_overlay(policies.fingerprint(key)) for key in ("a", "b1")] == [False, True]
 
     def test_a_field_in_both_lists_is_the_database_s(self) -> None:
         both = Policies.of(["metadata.name"], ["metadata.name", "metadata.trigger"])

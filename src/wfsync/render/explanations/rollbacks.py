@@ -39,6 +39,14 @@ ROLLBACKS: Final = Chapter(
             "Delete it in the instance if it is not wanted.",
         ),
         Explanation(
+            "POLICY_NOT_AT_HAND",
+            0,
+            "A rollback needs no repository. But `policy:` (protected keys, brakes) stands in the `wfsync.yaml` of the"
+            " source that the apply was made from, and the command was given outside of that: nothing there holds it.",
+            "Run it in a checkout of that source; or read the plan (--dry-run) with the policy in mind, and choose with"
+            " --select and --exclude.",
+        ),
+        Explanation(
             "COLUMNS_NOT_RESTORED",
             0,
             "Columns that no file holds could not be given their former values. The workflow has its content again, and"
