@@ -13,7 +13,7 @@ import click
 from wfsync import __version__
 from wfsync.cli import completion, exit_codes
 from wfsync.cli.commands import Commands
-from wfsync.cli.context import DEFAULT_LOCK_TIMEOUT, App, echo
+from wfsync.cli.context import DEFAULT_LOCK_TIMEOUT, App
 from wfsync.cli.interruption import IN_CONTEXT, Signals, Terminated
 from wfsync.cli.options import failure_document, shows_refusals
 from wfsync.cli.usage_hints import usage_hint
@@ -92,9 +92,11 @@ def main(arguments: Sequence[str] | None = None, *, signals: Signals | None = No
             return main(arguments, signals=caught)
     if (code := completion.answer(cli)) is not None:
         return code
+    begun: click.Context | None = None
     gc.disable()  # a short life with few cycles; collecting while many documents pass through doubles a plan's time
     try:
         with cli.make_context("wfsync", list(sys.argv[1:] if arguments is None else arguments)) as context:
+            begun = context
             context.meta[IN_CONTEXT] = signals
             code = _invoke(context, signals)
     except click.exceptions.Exit as stop:
@@ -104,7 +106,7 @@ def main(arguments: Sequence[str] | None = None, *, signals: Signals | None = No
     except click.Abort:
         code = exit_codes.INTERRUPTED
     except (KeyboardInterrupt, Terminated) as stop:
-        code = _stopped(stop, signals)
+        code = _stopped(stop, signals, None if begun is None else begun.obj)
     except BrokenPipeError:
         # The reader of stdout went away (`wfsync plan | head`): no error, and nothing left to say.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -120,7 +122,7 @@ def _invoke(context: click.Context, signals: Signals) -> int:
     except Exception as error:  # noqa: BLE001 - the edge: whatever it is, it becomes a message and an exit code
         code = _failed(context, error, signals)
         if signals.committed and signals.received is None:
-            _say(signals.state)
+            _say(signals.state, context.obj)
         return code
     return result if isinstance(result, int) else exit_codes.OK
 
@@ -139,18 +141,26 @@ def _failed(context: click.Context, error: Exception, signals: Signals) -> int:
     if app is not None and app.verbose > 1:
         raise error
     if signals.received is not None:
-        return _stopped(signals.received, signals)
+        return _stopped(signals.received, signals, app)
     if isinstance(error, OSError):
-        _say(f"error OUTPUT: a file or stream cannot be used: {error.strerror or error}")
-        return exit_codes.ERROR
-    _say(f"error INTERNAL: {type(error).__name__}: {str(error)[:500]}")
-    _say("this is a defect of wfsync; -vv shows where")
-    return exit_codes.ERROR
+        return _fault("OUTPUT", f"a file or stream cannot be used: {error.strerror or error}", app)
+    message = f"{type(error).__name__}: {str(error)[:500]}"
+    return _fault("INTERNAL", message, app, "this is a defect of wfsync; -vv shows where")
 
 
-def _stopped(stop: KeyboardInterrupt | Terminated, signals: Signals) -> int:
-    _say(f"{'terminated' if isinstance(stop, Terminated) else 'interrupted'}: {signals.state}")
+def _stopped(stop: KeyboardInterrupt | Terminated, signals: Signals, app: App | None) -> int:
+    _say(f"{'terminated' if isinstance(stop, Terminated) else 'interrupted'}: {signals.state}", app)
     return signals.exit_code(stop)
+
+
+def _fault(code: str, message: str, app: App | None, hint: str | None = None) -> int:
+    """Say what ended the command although nobody foresaw it; as little as can be is imported for that."""
+    if app is not None and app.log_format == "json":
+        app.record({"level": "error", "code": code, "message": message, "hint": hint})
+    else:
+        for line in (f"error {code}: {message}", *([] if hint is None else [hint])):
+            _say(line, app)
+    return exit_codes.ERROR
 
 
 def _usage(error: click.ClickException) -> int:
@@ -160,5 +170,6 @@ def _usage(error: click.ClickException) -> int:
     return exit_codes.USAGE if isinstance(error, click.UsageError) else exit_codes.ERROR
 
 
-def _say(message: str) -> None:
-    echo(f"wfsync: {message}", err=True)
+def _say(message: str, app: App | None) -> None:
+    """One line of log, in the form that was asked for, where that is known already."""
+    (app or App()).log("info", message)

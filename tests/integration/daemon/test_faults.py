@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -44,6 +45,17 @@ def test_a_signal_inside_the_transaction_rolls_it_back(place: Make, number: sign
     assert "nothing that was not committed remains" in watch.lines[-1]
     assert here.once("--force").code == 0
     assert here.names() == {"a": "two", "b": None}
+
+
+@pytest.mark.parametrize(("number", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
+def test_the_last_line_of_a_json_log_is_an_object_too(place: Make, number: signal.Signals, word: str) -> None:
+    here = place()
+    here.push(bundle("a"))
+    watch = here.watch()
+    watch.status("in_sync")  # nothing is being committed: a signal would wait for the report of that
+    watch.end(number)
+    *_, last = [json.loads(line) for line in watch.lines]
+    assert last == {"level": "info", "message": f"{word}: nothing that was not committed remains"}
 
 
 def test_a_signal_during_the_commit_of_a_later_sync_ends_it_with_its_report(place: Make) -> None:
