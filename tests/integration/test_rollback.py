@@ -272,6 +272,10 @@ def test_what_a_later_apply_changed_names_it_and_holds_the_file_that_is_there_no
     third = apply(work)
     refused = work.fails(3, "rollback", second, "--force", "--format", "json").json()
     assert f"by apply {third[:8]} of " in refused["errors"][0]["message"]
+    for form in ("text", "markdown"):
+        shown = work.ok("rollback", second, "--dry-run", "--format", form).stdout
+        assert f"loses what apply {third[:8]} of " in shown
+        assert "loses what was changed in the database" not in shown
     work.ok("rollback", second, "--force", "--on-drift", "overwrite")
     assert content(work) == before
     assert "0 to overwrite" in work.ok("plan").stdout  # held: the file that waits is that of the third apply

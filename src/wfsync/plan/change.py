@@ -119,6 +119,8 @@ class Change:
     """Of a delete: likewise, the key that is created."""
     creation_digest: str | None = None
     """Of a create: of all that is written, with what fields begin with that are not git's afterwards."""
+    later: str | None = None
+    """Of a rollback: the last later apply of the workflow, whose work the change takes away."""
 
     @property
     def decided_digest(self) -> str | None:

@@ -122,6 +122,8 @@ def drift_line(change: Change) -> str | None:
     """``loses what was changed in the database (the row was last updated at 2026-…)``; None where nothing was."""
     if not change.drift:
         return None
+    if change.later is not None:
+        return f"loses what {plain(change.later)} did, and what came after it"
     return f"loses what was changed in the database{plain(last_update(change.updated_by, change.updated_at))}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -13,6 +14,7 @@ from wfsync.plan.managed import Hold, Managed
 from wfsync.plan.ownership import NO_FILE
 from wfsync.plan.rollback import Past, PastAction, file_digest, holds, more_blocks, standings, worded
 from wfsync.plan.state import Live, LiveState, live_state
+from wfsync.render.words import drift_line
 
 SOURCE: Final = "git.example.org/team/flows"
 OTHER: Final = "git.example.org/another/flows"
@@ -129,6 +131,9 @@ def test_who_changed_it_since_is_said() -> None:
     )
     later = Past("k", "overwrite", "b", "a", OLD_ID, OLD_ID, "apply 12345678 of me", "x")
     assert worded(change, later).reason.endswith("; changed since by apply 12345678 of me")
+    assert drift_line(worded(change, later)) == "loses what apply 12345678 of me did, and what came after it"
+    assert drift_line(worded(replace(change, drift=False), later)) is None
+    assert "loses what was changed in the database (the row was" in str(drift_line(worded(change, UPDATED)))
     relink = Change("k", "relink", "calls b")
     assert worded(relink, None) is relink
 
