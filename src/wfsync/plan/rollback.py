@@ -104,7 +104,7 @@ def worded(change: Change, past: Past | None) -> Change:
         reason += ", and there again"
     if change.drift:
         reason += f"; changed since{_by(change, past)}"
-    return replace(change, reason=reason, state=None, file=None, later=past.later)
+    return replace(change, reason=reason, state=None, file=None, later=past.later if change.drift else None)
 
 
 def worded_kept(kept: Kept, past: Past | None) -> Kept:
