@@ -31,6 +31,10 @@ class Canaries:
     def token(self, field: str) -> str:
         return self._plant(field, "ghp_Q" + f"{len(self.planted):04d}" * 9)
 
+    def name(self, field: str) -> str:
+        """A token that may be a key of a workflow as well."""
+        return self._plant(field, "ghp_q" + f"{len(self.planted):04d}" * 9)
+
     def value(self, field: str) -> str:
         return self._plant(field, f"canary-{len(self.planted):04d}-Zx")
 
@@ -273,6 +277,39 @@ def test_what_is_wrong(place: Place) -> None:
         place.run("-v", "plan", "--format", form)
     place.run("--log-format", "json", "-v", "plan")
     assert set(place.codes) == {1}
+
+
+def test_tokens_in_the_place_of_names(place: Place) -> None:
+    """Ids, keys of others, conditions and names of tests, in what looks into workflows and tries them."""
+    work, run, c = place.work, place.run, place.canaries
+    branch = {
+        "id": c.name("id of if"),
+        "type": "control.if",
+        "condition": {"$expr": f"'{c.token('condition')}' = 'x'"},
+        "then": [set_state("X", c.name("id of then"))],
+    }
+    call: JsonObject = {"type": "control.callWorkflow", "workflowId": c.name("workflowId"), "workflowVersion": 1}
+    absent: JsonObject = {"type": "action.call", "config": {"actionId": "no.such", "version": 1, "inputMapping": {}}}
+    work.write(
+        bundle("demo.caller", [branch, {"id": c.name("id of call"), **call}]),
+        bundle("demo.callee", [set_state("X", c.name("id of callee")), branch]),
+        bundle("demo.draft", [{"id": c.name("id of absent action"), **absent}], versions=()),
+    )
+    (work.folder / "tests").mkdir()
+    names = [c.token("name of test"), c.token("name of failing test")]
+    (work.folder / "tests" / "t.yaml").write_text(
+        "version: 1\nworkflow: demo.caller\ntests:\n"
+        f"  - {{name: {names[0]}, payload: {{}}, expect: {{status: SUCCEEDED}}}}\n"
+        f"  - {{name: {names[1]}, payload: {{}}, expect: {{status: FAILED, path: ['{c.token('path')}']}}}}\n"
+    )
+    for form in ("text", "json"):
+        assert "[SECRET:REDACTED]" in run("refs", "--format", form).stdout
+        assert "[SECRET:REDACTED]" in run("publish", "demo.draft", "--check", "--format", form).stdout
+    for form in ("text", "json", "mermaid"):
+        for key in ("demo.caller", "demo.callee"):
+            assert run("simulate", key, "--format", form).stdout
+    for form in ("text", "json", "junit"):
+        assert "[SECRET:REDACTED]" in run("-v", "test", "--coverage", "--format", form).stdout
 
 
 def test_what_the_database_says(place: Place) -> None:

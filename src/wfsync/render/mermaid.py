@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 from wfsync.bundle.model import Json, JsonObject
+from wfsync.plan.secrets import hide_text
 from wfsync.render.escape import plain
 
 __all__ = ["Drawn", "run_mermaid"]
@@ -152,6 +153,6 @@ def run_mermaid(definition: JsonObject, steps: Sequence[Drawn]) -> str:
 
 def _text(text: str) -> str:
     """A label: nothing in it ends the quotation or is taken for markup."""
-    text = plain(text)
+    text = plain(hide_text(text))
     text = text if len(text) <= _LABEL else text[: _LABEL - 1] + "…"
     return "".join(char if char.isalnum() or char in " .,_/:…-" else f"#{ord(char)};" for char in text)

@@ -7,7 +7,7 @@ from typing import Final
 from wfsync.bundle.model import JsonObject
 from wfsync.errors import Problem
 from wfsync.plan.codec import PLAN_FORMAT_VERSION, problem_value
-from wfsync.plan.secrets import hide_message
+from wfsync.plan.secrets import hide_message, hide_tokens
 from wfsync.publishing.report import Action, Report
 from wfsync.render.escape import json_document, plain
 from wfsync.render.problems import problems_text
@@ -57,9 +57,12 @@ def report_json(report: Report) -> str:
 
 
 def _finding_value(finding: Finding) -> JsonObject:
-    """``finding`` as the specification has it; what looks like a secret in its words is masked."""
+    """``finding`` as the specification has it; what looks like a secret in its words is masked, and tokens in
+    its ids.
+    """
     value = finding.to_json()
-    return value | {name: hide_message(value[name]) for name in ("message", "suggestion") if name in value}
+    words: JsonObject = {name: hide_message(value[name]) for name in ("message", "suggestion") if name in value}
+    return {**{name: hide_tokens(content) for name, content in value.items()}, **words}
 
 
 def _count(report: Report, severity: str) -> str:

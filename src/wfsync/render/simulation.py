@@ -1,9 +1,10 @@
-"""A simulation for people, machines and Mermaid."""
+"""A simulation for people, machines and Mermaid, without tokens: ids and the literals of conditions may be some."""
 
 from __future__ import annotations
 
 from wfsync.bundle.model import JsonObject
 from wfsync.plan.codec import PLAN_FORMAT_VERSION
+from wfsync.plan.secrets import hide_text, hide_tokens
 from wfsync.render.escape import json_document, plain
 from wfsync.render.mermaid import run_mermaid
 from wfsync.runtime.simulation import Simulation, TraceStep
@@ -23,7 +24,7 @@ def simulation_text(found: Simulation) -> str:
     ends = "does not end" if found.status is None else f"ends as {found.status}"
     why = f": {plain(found.stopped)}" if found.stopped else ""
     lines.append(f"Simulated {name}: it {ends} after {len(found.steps)} step{'s' * (len(found.steps) != 1)}{why}.")
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(hide_text, lines)) + "\n"
 
 
 def _line(step: TraceStep) -> str:
@@ -38,7 +39,7 @@ def _line(step: TraceStep) -> str:
 
 def simulation_json(found: Simulation) -> str:
     """One document."""
-    return json_document({"format_version": PLAN_FORMAT_VERSION, **found.to_json()})
+    return json_document(hide_tokens({"format_version": PLAN_FORMAT_VERSION, **found.to_json()}))
 
 
 def simulation_mermaid(found: Simulation, definition: JsonObject) -> str:

@@ -1,4 +1,6 @@
-"""What `wfsync test` found, as text and as JSON; as JUnit XML in `wfsync.render.junit`."""
+"""What `wfsync test` found, as text and as JSON; as JUnit XML in `wfsync.render.junit`. Tokens are masked, also in ids
+and in names of tests.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 from wfsync.bundle.model import Json, JsonObject
+from wfsync.plan.secrets import hide_text, hide_tokens
 from wfsync.render.escape import json_document, plain
 from wfsync.render.junit import Case, suite_junit
 from wfsync.render.shorten import shorten, value_pair, value_text
@@ -44,6 +47,7 @@ def report_text(
     if report.coverage is not None:
         lines += [*_coverage(report, fail_under, paint, verbose=verbose), ""]
     lines.append(summary_line(report))
+    lines = [hide_text(line) for line in lines]
     return "\n".join(lines) + "\n"
 
 
@@ -77,7 +81,7 @@ def _heading(verdict: Verdict, paint: Paint) -> str:
 
 
 def _difference(one: Difference, paint: Paint) -> Iterator[str]:
-    yield f"  {paint('bold', plain(one.what))}  ({plain(one.place)})"
+    yield f"  {paint('bold', plain(hide_text(one.what)))}  ({plain(one.place)})"
     if one.note:
         yield f"      {plain(shorten(one.note, 2 * _VALUE))}"
     expected, actual = _pair(one)
@@ -159,7 +163,7 @@ def report_json(report: TestReport) -> str:
             "percent": round(report.percent, 1),
             "workflows": [_covered_value(one) for one in report.coverage],
         }
-    return json_document(document)
+    return json_document(hide_tokens(document))
 
 
 def _verdict_value(verdict: Verdict) -> JsonObject:
@@ -226,13 +230,14 @@ def report_junit(report: TestReport) -> str:
 
 
 def _junit_case(verdict: Verdict) -> Case:
+    name = hide_text(verdict.name)
     if verdict.result == "passed":
-        return Case(verdict.file, verdict.name, verdict.file, verdict.line, verdict.seconds)
+        return Case(verdict.file, name, verdict.file, verdict.line, verdict.seconds)
     _, *rest = verdict_lines(verdict, Paint(color=False))
     if verdict.trouble is not None:
         message = verdict.trouble.message
     else:
         message = ", ".join(one.what for one in verdict.differences) + " not as expected"
     kind: Literal["failure", "error"] = "failure" if verdict.result == "failed" else "error"
-    text = "".join(f"{line}\n" for line in rest)
-    return Case(verdict.file, verdict.name, verdict.file, verdict.line, verdict.seconds, kind, message, text)
+    text = "".join(f"{hide_text(line)}\n" for line in rest)
+    return Case(verdict.file, name, verdict.file, verdict.line, verdict.seconds, kind, hide_text(message), text)
