@@ -1,11 +1,9 @@
 """The process: ``python -m wfsync`` and the ``wfsync`` program."""
 
-import atexit
 import gc
 import os
 import signal
 import sys
-import threading
 from typing import NoReturn
 
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -32,8 +30,11 @@ def run() -> NoReturn:
 
 def _end(code: int) -> NoReturn:
     """End the process without freeing, one by one, what lies in memory: that can take as long as the command did."""
-    if threading.active_count() > 1:
-        sys.exit(code)  # which waits for them
+    import atexit
+    import threading
+
+    if threading.active_count() > 1 or sys.getprofile() or sys.gettrace():
+        sys.exit(code)  # which waits for threads; and profilers write last
     try:
         atexit._run_exitfuncs()  # noqa: SLF001 - as multiprocessing ends its processes
         for stream in (sys.stdout, sys.stderr):

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from wfsync.errors import ConfigError, DatabaseError
+from wfsync.errors import ConfigError, WfsyncError
 from wfsync.policy import NO_WISHES, Wishes
 from wfsync.wiring import Session, Workspace
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wfsync.pipeline.planning import Planned
     from wfsync.pipeline.stock import Stock
     from wfsync.plan.model import Plan
+    from wfsync.repo.source import Source
     from wfsync.state.desired import DesiredState, Loading
     from wfsync.state.selection import Selection
 
@@ -96,7 +97,7 @@ def planning(
             session,
             recalled_plan(
                 session.where,
-                lambda: loading.source,
+                loading,
                 loading.options,
                 session.reference(),
                 owned,
@@ -125,7 +126,7 @@ def stocktaking(
             return _stock(session, loading, owned)
         return recalled_stock(
             session.where,
-            lambda: loading.source,
+            loading,
             loading.options,
             session.reference(),
             owned,
@@ -144,18 +145,29 @@ def _loading(workspace: Workspace, options: PlanOptions, beside: frozenset[str] 
     from wfsync.state.parallel import Ahead
     from wfsync.state.workers import worthwhile_jobs
 
-    is_worthwhile = "psycopg" not in sys.modules and workspace.repository.tracked >= _MANY
-    jobs = worthwhile_jobs(workspace.repository.tracked) if is_worthwhile else 1
-    search = Ahead([beside], lambda files: workspace.source(beside=files), jobs=jobs)
-    loading = Loading(lambda: next(search.results()), workspace.load_options(options.policies), options.track)
+    def found(files: frozenset[str]) -> Source:
+        return workspace.source(beside=files)
+
+    def find() -> Source:
+        try:
+            return next(search.results())
+        except WfsyncError as error:
+            if error.code != "WORKER_LOST":
+                raise
+            return found(beside)
+
+    tracked = workspace.repository.tracked
+    is_aside = tracked >= _MANY and worthwhile_jobs(tracked) > 1 and "psycopg" not in sys.modules
+    search = Ahead([beside], found, jobs=2 if is_aside else 1)
+    loading = Loading(find, workspace.load_options(options.policies), options.track)
     try:
-        if jobs == 1:
-            loading.source  # noqa: B018 - nobody else looks for them
-        else:
+        if is_aside:
             import wfsync.pipeline.recalling
             import wfsync.store.layout  # noqa: F401 - takes as long, and whoever connects may wait for the files first
+        else:
+            loading.source  # noqa: B018 - nobody else looks for them
         yield loading
-    except DatabaseError:
+    except WfsyncError:
         loading.source  # noqa: B018 - its error takes precedence
         raise
     finally:

@@ -51,12 +51,22 @@ class Site:
 
     def plant(self, *options: str) -> None:
         """Plan, which remembers, and make what is remembered something that a comparison would not find."""
-        assert "5 unchanged" in self.plan(*options)
+        self.remember("plan", "--rev", "HEAD", *options)
         for file in self.findings.iterdir():
             fingerprint, xid, finding = msgspec.msgpack.decode(file.read_bytes())
             assert finding == msgspec.msgpack.encode(5)
             file.write_bytes(msgspec.msgpack.encode((fingerprint, xid, msgspec.msgpack.encode(PLANTED))))
         assert self.recalls(*options)
+
+    def kept(self) -> set[Path]:
+        return set(self.findings.iterdir()) if self.findings.exists() else set()
+
+    def remember(self, *command: str) -> str:
+        """Run a command whose finding is kept."""
+        before = self.kept()
+        said = self.work.ok(*command).stdout
+        assert self.kept() - before
+        return said
 
     def recalls(self, *options: str) -> bool:
         return f"{PLANTED} unchanged" in self.plan(*options)
@@ -92,9 +102,12 @@ def test_a_plan_of_nothing_is_recalled_and_says_the_same(at: Callable[[LayoutNam
     forms = [("--format", form) for form in ("text", "json", "markdown", "github")]
     compared = [site.plan("--refresh", *form) for form in forms]
     assert not site.findings.exists()
+    site.remember("plan", "--rev", "HEAD")
     first = [site.plan(*form) for form in forms]
-    assert len(list(site.findings.iterdir())) == 1
+    assert len(site.kept()) == 1
     assert first == compared == [site.plan(*form) for form in forms]
+    for file in site.kept():
+        file.unlink()
     site.plant()
 
 
@@ -161,8 +174,9 @@ def test_a_server_that_was_started_anew_may_hold_other_rows(cli: CommandLine, tm
     repository.commit("a.json", "wfsync.yaml")
     try:
         assert own("apply", "--rev", "HEAD").code == 0
+        findings = home / ".cache" / "wfsync" / "findings"
         assert "1 unchanged" in own("plan", "--rev", "HEAD").stdout
-        (file,) = (home / ".cache" / "wfsync" / "findings").iterdir()
+        (file,) = findings.iterdir()
         fingerprint, xid, _ = msgspec.msgpack.decode(file.read_bytes())
         file.write_bytes(msgspec.msgpack.encode((fingerprint, xid, msgspec.msgpack.encode(PLANTED))))
         assert f"{PLANTED} unchanged" in own("plan", "--rev", "HEAD").stdout
@@ -183,6 +197,29 @@ def test_another_role_asks_for_itself(site: Site) -> None:
         assert "5 unchanged" in result.stdout
     finally:
         site.work.database.execute(f"DROP ROLE {name}")
+
+
+@pytest.mark.parametrize("command", ["plan", "status"])
+def test_rights_on_columns_are_enough_to_compare(site: Site, command: str) -> None:
+    """They do not reach the system columns that fingerprints are made of."""
+    name = f"columns_{site.work.database.name}"
+    tables = site.work.rows(
+        "SELECT table_name, string_agg(quote_ident(column_name), ', ') AS names FROM information_schema.columns"
+        " WHERE table_schema = 'public' GROUP BY 1"
+    )
+    site.work.database.execute(
+        f"CREATE ROLE {name} LOGIN",
+        f"GRANT USAGE ON SCHEMA wfsync TO {name}",
+        f"GRANT SELECT ON wfsync.migrations, wfsync.managed, wfsync.evidence TO {name}",
+        *(f"GRANT SELECT ({table['names']}) ON {table['table_name']} TO {name}" for table in tables),
+    )
+    try:
+        conninfo = psycopg.conninfo.make_conninfo(site.work.database.conninfo, user=name)
+        asked = ["--database", conninfo, "--tenant", TENANT, command, "--rev", "HEAD"]
+        result = site.work.cli(*asked, cwd=site.work.folder)
+        assert result.code == 0, result.output
+    finally:
+        site.work.database.execute(f"DROP OWNED BY {name}", f"DROP ROLE {name}")
 
 
 @pytest.mark.parametrize("damage", [b"", b"nonsense", msgspec.msgpack.encode(("x", "y", "z"))])
@@ -285,10 +322,12 @@ def test_what_there_is_to_say_is_said_each_time(site: Site) -> None:
 
 
 def test_what_moves_while_it_is_compared_is_not_remembered(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    from wfsync.bundle.load import LoadOptions
     from wfsync.pipeline import recalling
     from wfsync.pipeline.options import PlanOptions, source_of
     from wfsync.plan.guard import Brakes
     from wfsync.repo.opening import open_repository
+    from wfsync.state.desired import begin_loading
     from wfsync.store.connection import connect
     from wfsync.store.layout import detect, resolve_tenant
 
@@ -310,7 +349,8 @@ def test_what_moves_while_it_is_compared_is_not_remembered(site: Site, monkeypat
                 return Plan(source_of(source.info), TARGET, "replace", (), 5)
 
             options = PlanOptions("replace", brakes=Brakes(), reading="unproven", source="test")
-            recalling.recalled_plan(where, lambda: source, "rules", TARGET, options, make)
+            files = begin_loading(source, LoadOptions())
+            recalling.recalled_plan(where, files, "rules", TARGET, options, make)
             return calls
 
         assert asked(meddle=True) == 1
@@ -320,7 +360,7 @@ def test_what_moves_while_it_is_compared_is_not_remembered(site: Site, monkeypat
 
 
 def test_status_counts_what_it_need_not_list(site: Site) -> None:
-    first = site.work.ok("status", "--rev", "HEAD").stdout
+    first = site.remember("status", "--rev", "HEAD")
     assert "Status: 5 in sync." in first
     planted = 0
     for file in site.findings.iterdir():
@@ -343,11 +383,11 @@ def test_status_counts_what_it_need_not_list(site: Site) -> None:
 def test_files_of_a_work_tree_count_once_they_are_old_enough(site: Site) -> None:
     folder = site.work.folder / "workflows"
     site.work.ok("plan")
-    kept = set(site.findings.iterdir())
+    kept = site.kept()
     while time.time_ns() < max(path.stat().st_ctime_ns for path in folder.iterdir()) + 2_050_000_000:
         time.sleep(0.05)
-    assert "5 unchanged" in site.work.ok("plan").stdout
-    (made,) = set(site.findings.iterdir()) - kept
+    assert "5 unchanged" in site.remember("plan")
+    (made,) = site.kept() - kept
     fingerprint, xid, _ = msgspec.msgpack.decode(made.read_bytes())
     made.write_bytes(msgspec.msgpack.encode((fingerprint, xid, msgspec.msgpack.encode(PLANTED))))
     assert f"{PLANTED} unchanged" in site.work.ok("plan").stdout

@@ -99,6 +99,25 @@ def test_a_file_that_changes_before_it_is_written_to_the_database(repository: Gi
     state.workflow(state.by_key["beta"])
 
 
+def test_what_was_read_of_another_file_than_the_one_listed_is_not_remembered(repository: GitRepository) -> None:
+    """Folders are swapped without a trace in the times of the files below them."""
+    beside = repository.path.with_name("beside")
+    beside.mkdir()
+    for key in ("alpha", "beta"):
+        put(beside, bundle(key, draft=[]))
+    listed = open_repository(repository.path).source(".")
+    loading = begin_loading(listed, OPTIONS)
+    aside = repository.path.with_name("aside")
+    repository.path.rename(aside)
+    beside.rename(repository.path)
+    other = loading.finish().by_key["alpha"].digest
+    assert not loading.are_as_listed
+    repository.path.rename(beside)
+    aside.rename(repository.path)
+    assert _recalled(repository.path) == {}
+    assert _load(repository.path).by_key["alpha"].digest != other
+
+
 def test_other_rules_know_nothing(repository: GitRepository) -> None:
     _load(repository.path)
     assert _recalled(repository.path, LoadOptions(definitions="warn")) == {}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -62,6 +65,30 @@ def test_what_is_wrong_with_the_repository_is_said_first(
     assert done.code == 1
     assert "MISSING_DIRECTORY" not in done.stderr
     assert "127.0.0.1" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--database", "postgresql://nobody@127.0.0.1:9x/none"], ["--database", "service=nosuch"]]
+)
+def test_whatever_is_wrong_with_the_database(cli: CommandLine, repository: GitRepository, wrong: list[str]) -> None:
+    (repository.path / "workflows").rename(repository.path / "elsewhere")
+    done = cli(*wrong, "plan", cwd=repository.path, covered=False)
+    assert "MISSING_DIRECTORY" in done.stderr
+    assert "INVALID_DATABASE_URL" not in done.stderr
+
+
+def test_a_search_that_was_killed_is_made_here(
+    cli: CommandLine, repository: GitRepository, database: Databases, tmp_path: Path
+) -> None:
+    conninfo = database("wfsync").conninfo
+    running = cli.start("--database", conninfo, "plan", cwd=repository.path, covered=False)
+    children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+    while running.poll() is None:
+        for child in children.read_text().split() if children.exists() else ():
+            with suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
+    out, err = running.communicate()
+    assert (running.returncode, "3 to create" in out.decode()) == (0, True), err.decode()
 
 
 @pytest.mark.parametrize("command", ["plan", "status", "apply"])

@@ -148,12 +148,16 @@ class App:
 
         @contextmanager
         def connect(loading: Loading) -> Iterator[Session]:
-            if self.choice(start, workspace).kind == "embedded" and not self.embedded(start).is_ready:
-                loading.source  # noqa: B018 - no server is started for files that are not there
+            self.require_files(loading, start, workspace)
             with self.session(self.target(start, workspace)) as session:
                 yield session
 
         return connect
+
+    def require_files(self, loading: Loading, start: Path | None, workspace: Workspace) -> None:
+        """Raise what looking for the files raises before a server is started for files that are not there."""
+        if self.choice(start, workspace).kind == "embedded" and not self.embedded(start).is_ready:
+            loading.source  # noqa: B018 - see above
 
     def must_create_tables(self, target: Target) -> bool:
         """Whether `session` with ``upgrade`` would create or migrate the instance's tables: only the embedded

@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, Literal
 
 import click
@@ -111,6 +112,8 @@ def main(arguments: Sequence[str] | None = None, *, signals: Signals | None = No
         # The reader of stdout went away (`wfsync plan | head`): no error, and nothing left to say.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = exit_codes.OK
+    except OSError as error:  # `--help` into a full disk
+        code = _unwritable(error, None if begun is None else begun.obj)
     return code
 
 
@@ -143,7 +146,7 @@ def _failed(context: click.Context, error: Exception, signals: Signals) -> int:
     if signals.received is not None:
         return _stopped(signals.received, signals, app)
     if isinstance(error, OSError):
-        return _fault("OUTPUT", f"a file or stream cannot be used: {error.strerror or error}", app)
+        return _unwritable(error, app)
     message = f"{type(error).__name__}: {str(error)[:500]}"
     return _fault("INTERNAL", message, app, "this is a defect of wfsync; -vv shows where")
 
@@ -151,6 +154,10 @@ def _failed(context: click.Context, error: Exception, signals: Signals) -> int:
 def _stopped(stop: KeyboardInterrupt | Terminated, signals: Signals, app: App | None) -> int:
     _say(f"{'terminated' if isinstance(stop, Terminated) else 'interrupted'}: {signals.state}", app)
     return signals.exit_code(stop)
+
+
+def _unwritable(error: OSError, app: App | None) -> int:
+    return _fault("OUTPUT", f"a file or stream cannot be used: {error.strerror or error}", app)
 
 
 def _fault(code: str, message: str, app: App | None, hint: str | None = None) -> int:
@@ -164,9 +171,10 @@ def _fault(code: str, message: str, app: App | None, hint: str | None = None) ->
 
 
 def _usage(error: click.ClickException) -> int:
-    error.show()
-    if hint := usage_hint(error):
-        click.echo(hint, err=True)
+    with suppress(OSError):  # nobody can be told
+        error.show()
+        if hint := usage_hint(error):
+            click.echo(hint, err=True)
     return exit_codes.USAGE if isinstance(error, click.UsageError) else exit_codes.ERROR
 
 

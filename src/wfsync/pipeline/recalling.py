@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -16,6 +16,7 @@ from wfsync.pipeline.options import PlanOptions, source_of
 from wfsync.pipeline.stock import QUIET, Stock
 from wfsync.plan.model import Plan, TargetRef
 from wfsync.plan.ownership import State
+from wfsync.repo.cache import cache_folder
 from wfsync.repo.source import Source
 from wfsync.state import findings
 from wfsync.store.connection import Connection, snapshot
@@ -28,9 +29,23 @@ Result = TypeVar("Result")
 Finding = TypeVar("Finding")
 
 
+class Files(Protocol):
+    """The files of a comparison: `wfsync.state.desired.Loading`."""
+
+    @property
+    def source(self) -> Source:
+        """What files there are."""
+        ...
+
+    @property
+    def are_as_listed(self) -> bool:
+        """Whether what was read of them is what their stamps stand for; asked once all are loaded."""
+        ...
+
+
 def recalled_plan(
     where: Where,
-    find: Callable[[], Source],
+    files: Files,
     rules: object,
     target: TargetRef,
     options: PlanOptions,
@@ -38,9 +53,9 @@ def recalled_plan(
 ) -> Plan:
     """The plan that ``make`` would make of the files and the rows at ``where``; ``make`` is asked unless it is known.
 
-    ``find`` gives the files; it is asked after the rows were looked at, while somebody may still look for them.
-    ``rules`` are those under which files are read; the plan's own are in ``options``. Raises what ``find`` and ``make``
-    raise, and `DatabaseError`.
+    ``files`` are asked after the rows were looked at, while somebody may still look for them. ``rules`` are those under
+    which they are read; the plan's own are in ``options``. Raises what looking for files and ``make`` raise, and
+    `DatabaseError`.
     """
 
     def told(plan: Plan) -> int | None:
@@ -49,17 +64,23 @@ def recalled_plan(
     def again(unchanged: int) -> Plan:
         on_drift = options.brakes.on_drift
         return Plan(
-            source_of(find().info), target, options.overwrite, (), unchanged, prune=options.prune, on_drift=on_drift
+            source_of(files.source.info),
+            target,
+            options.overwrite,
+            (),
+            unchanged,
+            prune=options.prune,
+            on_drift=on_drift,
         )
 
     if options.reading != "unproven":
         return make()
-    return _recalled(where, find, ("plan", rules, options.rules), make, told, again, int)
+    return _recalled(where, files, ("plan", rules, options.rules), make, told, again, int)
 
 
 def recalled_stock(
     where: Where,
-    find: Callable[[], Source],
+    files: Files,
     rules: object,
     target: TargetRef,
     options: PlanOptions,
@@ -72,14 +93,14 @@ def recalled_stock(
         return counts if stock.has_ledger and counts.keys() <= QUIET and not stock.warnings + stock.ambiguous else None
 
     def again(counts: dict[State, int]) -> Stock:
-        return Stock(source_of(find().info), options.source or "", target, True, (), (), unlisted=counts)
+        return Stock(source_of(files.source.info), options.source or "", target, True, (), (), unlisted=counts)
 
-    return _recalled(where, find, ("status", rules, options.rules), make, told, again, dict[State, int])
+    return _recalled(where, files, ("status", rules, options.rules), make, told, again, dict[State, int])
 
 
 def _recalled(
     where: Where,
-    find: Callable[[], Source],
+    files: Files,
     rules: tuple[object, ...],
     make: Callable[[], Result],
     told: Callable[[Result], Finding | None],
@@ -89,20 +110,20 @@ def _recalled(
     """What ``again`` makes of a finding of this ``kind`` that holds still, else what ``make`` makes; then what is
     ``told`` of it (None: too much) is remembered if both sides were the same before and after.
     """
-    before = _look(where, find, rules)
-    known = None if before is None else findings.recall(before)
+    rows = _look(where) if cache_folder() is not None else None
+    sides = None if rows is None else findings.both(rows, files.source, *rules)
+    if rows is None or sides is None:
+        return make()
+    known = findings.recall(sides)
     if known is not None:
         return again(msgspec.msgpack.decode(known, type=kind))
     result = make()
-    finding = None if before is None else told(result)
-    if before is not None and finding is not None:
-        after = _look(where, find, rules)
-        if after is not None and not after.have_moved_since(before):
-            findings.keep(after, msgspec.msgpack.encode(finding))
+    finding = told(result)
+    if finding is not None and files.are_as_listed and rows.stayed(_look(where)):
+        findings.keep(sides, msgspec.msgpack.encode(finding))
     return result
 
 
-def _look(where: Where, find: Callable[[], Source], rules: tuple[object, ...]) -> findings.Sides | None:
+def _look(where: Where) -> findings.Rows | None:
     with snapshot(where[0]):
-        rows = findings.look_at_rows(*where)
-    return None if rows is None else findings.both(rows, find(), *rules)
+        return findings.look_at_rows(*where)

@@ -20,6 +20,7 @@ __all__ = [
     "lfs_pointer",
     "no_directory",
     "read_regular",
+    "read_stamped",
     "stamp",
     "stamp_of",
     "starts_as_pointer",
@@ -36,7 +37,13 @@ _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def read_regular(path: str, *, limit: int, label: str) -> bytes:
-    """The bytes of a regular file of at most ``limit`` bytes, which is found out before anything is loaded.
+    """As `read_stamped`, only the bytes."""
+    return read_stamped(path, limit=limit, label=label)[0]
+
+
+def read_stamped(path: str, *, limit: int, label: str) -> tuple[bytes, str | None]:
+    """The bytes of a regular file of at most ``limit`` bytes, which is found out before anything is loaded; and the
+    stamp of the very file that was opened.
 
     Raises `RepositoryError` (``FILE_MISSING``, ``FILE_UNREADABLE``, ``REPOSITORY_SYMLINK``,
     ``REPOSITORY_SPECIAL_FILE``, ``INVALID_BUNDLE`` for the limit); ``label`` names the file in it.
@@ -52,7 +59,7 @@ def read_regular(path: str, *, limit: int, label: str) -> bytes:
         if status.st_size > limit:
             raise too_large(label, limit)
         data = os.read(handle, status.st_size + 1)
-        return data if len(data) == status.st_size else _read_on(handle, data, limit, label)
+        return data if len(data) == status.st_size else _read_on(handle, data, limit, label), stamp(status)
     except OSError as error:
         raise _unreadable(error, label) from error
     finally:

@@ -73,8 +73,15 @@ class Reader:
         Raises `RepositoryError` when it vanished, cannot be read, is above `MAX_FILE_BYTES` (found out before it is
         loaded), is no regular file any more, or is a Git LFS pointer.
         """
+        return self.read_as_listed(entry)[0]
+
+    def read_as_listed(self, entry: Entry) -> tuple[bytes, bool]:
+        """As `read`, and whether the file that was read is the one that ``entry`` is the stamp of: folders are swapped
+        without a trace in the files below them.
+        """
+        stamp = entry.stamp
         if entry.blob_id is None:
-            data = files.read_regular(f"{self.root}/{entry.path}", limit=MAX_FILE_BYTES, label=entry.label)
+            data, stamp = files.read_stamped(f"{self.root}/{entry.path}", limit=MAX_FILE_BYTES, label=entry.label)
         else:
             from wfsync.repo import git  # a plain folder needs no pygit2
 
@@ -84,7 +91,7 @@ class Reader:
             raise RepositoryError(
                 f"{entry.label}: {problem.message}", code=problem.code, hint=problem.hint, problems=(problem,)
             )
-        return data
+        return data, stamp == entry.stamp
 
     def is_unchanged(self, entry: Entry) -> bool:
         """True when the file is still the one that was listed, as far as its stamp says; without one nobody can tell.

@@ -161,7 +161,9 @@ class Loading:
     track: Track = untracked
     _source: Source | None = None
     _begun: _Begun | None = None
-    _ahead: Ahead[Entry, Loaded] | None = None
+    _ahead: Ahead[Entry, tuple[Loaded, bool]] | None = None
+    are_as_listed: bool = True
+    """Whether what was read of the files is what their stamps stand for; known once they are loaded."""
     _state: DesiredState | None = None
 
     @property
@@ -203,10 +205,11 @@ class Loading:
         rest = [entry for entry in self.source.entries if entry.label not in known]
         self._ahead = Ahead(rest, partial(_load_entry, self.source.reader, self.options))
         results = self._ahead.results()
-        for entry, loaded in zip(rest, self.track(results, "checking files", len(rest)), strict=True):
+        for entry, (loaded, as_listed) in zip(rest, self.track(results, "checking files", len(rest)), strict=True):
             items.extend(loaded.workflows)
             problems.extend(loaded.problems)
-            if len(loaded.workflows) == 1 and not loaded.problems:
+            self.are_as_listed &= as_listed
+            if len(loaded.workflows) == 1 and not loaded.problems and as_listed:
                 memory.keep(entry, loaded.workflows[0])
         entries = {entry.label: entry for entry in self.source.entries}
         for label in known.keys() - begun.recalled:
@@ -274,13 +277,14 @@ def missing_dependencies(items: Iterable[Desired]) -> Iterator[Problem]:
         )
 
 
-def _load_entry(reader: Reader, options: LoadOptions, entry: Entry) -> Loaded:
+def _load_entry(reader: Reader, options: LoadOptions, entry: Entry) -> tuple[Loaded, bool]:
+    """What the file says, and whether it is the one that was listed."""
     try:
-        data = reader.read(entry)
+        data, is_as_listed = reader.read_as_listed(entry)
     except RepositoryError as error:
         problem = Problem(code=error.code, message=error.message, place=Place(entry.label), hint=error.hint)
-        return Loaded(problems=error.problems or (problem,))
-    return load(data, syntax_of(entry.path), entry.label, options, name=key_of(entry.path))
+        return Loaded(problems=error.problems or (problem,)), False
+    return load(data, syntax_of(entry.path), entry.label, options, name=key_of(entry.path)), is_as_listed
 
 
 def from_documents(documents: Mapping[str, bytes], options: LoadOptions) -> DesiredState:

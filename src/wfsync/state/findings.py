@@ -41,10 +41,6 @@ class Sides:
     xid: int
     """The server's next transaction."""
 
-    def have_moved_since(self, before: Sides) -> bool:
-        """False where it is proved that all is as it was."""
-        return self.fingerprint != before.fingerprint or not evidence.is_later(self.xid, before.xid)
-
 
 class _Record(msgspec.Struct, array_like=True, frozen=True):
     fingerprint: str
@@ -61,6 +57,10 @@ class Rows:
     fingerprint: str
     xid: int
 
+    def stayed(self, now: Rows | None) -> bool:
+        """Whether all is ``now`` as it was."""
+        return now is not None and now.fingerprint == self.fingerprint and evidence.is_later(now.xid, self.xid)
+
 
 def look_at_rows(conn: Connection, layout: InstanceLayout, tenant: Tenant | None) -> Rows | None:
     """The rows of ``tenant`` and what is managed of them as they are now, in the caller's snapshot.
@@ -73,13 +73,14 @@ def look_at_rows(conn: Connection, layout: InstanceLayout, tenant: Tenant | None
         return None
     fingerprint = _digest(
         guarded.guard,
-        evidence.server_start(conn),
+        evidence.server_life(conn),
         stable_text((layout, access)),
         evidence.total(conn, layout, tenant),
         managed.total(conn, tenant),
         str(count_null_tenants(conn, layout)),
     )
-    return Rows(stable_text((guarded.cluster, tenant)), fingerprint, guarded.xid)
+    place = stable_text((guarded.cluster, tenant))
+    return Rows(place, fingerprint, guarded.xid)
 
 
 def both(rows: Rows, source: Source, *rules: object) -> Sides | None:
@@ -116,9 +117,10 @@ def recall(now: Sides) -> bytes | None:
         record = msgspec.msgpack.decode(data, type=_Record)
     except msgspec.DecodeError:  # damaged
         return None
-    return None if now.have_moved_since(Sides(now.name, record.fingerprint, record.xid)) else record.finding
+    holds = record.fingerprint == now.fingerprint and evidence.is_later(now.xid, record.xid)
+    return record.finding if holds else None
 
 
 def keep(sides: Sides, finding: bytes) -> None:
-    """Remember what was found of ``sides``: they were the same before and after it was looked for."""
+    """Remember what was found of ``sides``, which were the same before and after it was looked for."""
     write_cached(_KIND, sides.name, msgspec.msgpack.encode(_Record(sides.fingerprint, sides.xid, finding)))

@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import IO, Any, Final, Generic, Self, TypeVar
 
-from wfsync.state.workers import become_worker, pipe, start_worker, worthwhile_jobs
+from wfsync.state.workers import become_worker, pipe, start_worker, worker_lost, worthwhile_jobs
 
 __all__ = ["Flow"]
 
@@ -61,7 +61,7 @@ class Flow(Generic[Item, Result]):
                 batch = pickle.load(results)  # noqa: S301 - our own child wrote it, into a pipe that nobody else has
             except EOFError:
                 process.join()
-                raise RuntimeError(f"a worker process ended early (exit code {process.exitcode})") from None
+                raise worker_lost(process) from None
             yield from batch.results
             if batch.error is not None:
                 raise batch.error

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.process import BaseProcess
 from typing import IO, Any, Final, Generic, TypeVar
 
-from wfsync.state.workers import become_worker, start_worker, worthwhile_jobs
+from wfsync.state.workers import become_worker, start_worker, worker_lost, worthwhile_jobs
 
 __all__ = ["Ahead"]
 
@@ -86,7 +86,7 @@ def _read(file: IO[bytes], process: BaseProcess) -> Iterator[Any]:
         try:
             batch = pickle.load(file)  # noqa: S301 - our own child wrote it into a file without a name
         except EOFError:
-            raise RuntimeError(f"a worker process ended early (exit code {process.exitcode})") from None
+            raise worker_lost(process) from None
         if batch is None:
             return
         if isinstance(batch, Exception):

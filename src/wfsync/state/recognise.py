@@ -67,8 +67,10 @@ class Recogniser:
         if entry is None or self.options.policies.overlay.of(key):
             return None  # with an overlay on it, what the file says is not what its bytes say
         try:
-            data = self.source.read(entry)
+            data, is_as_listed = self.source.reader.read_as_listed(entry)
         except RepositoryError:
+            return None
+        if not is_as_listed and entry.stamp is not None:
             return None
         begin = _EXPORTED_AT.match(data)
         if begin is None or len(data) > self.options.max_bytes:

@@ -15,7 +15,7 @@ from itertools import islice
 from multiprocessing.process import BaseProcess
 from typing import IO, Any, Final, NamedTuple, TypeVar
 
-from wfsync.state.workers import become_worker, pipe, start_worker, worthwhile_jobs
+from wfsync.state.workers import become_worker, pipe, start_worker, worker_lost, worthwhile_jobs
 
 __all__ = ["spread"]
 
@@ -80,7 +80,7 @@ def _read(worker: _Worker) -> list[Any]:
     try:
         results: list[Any] | Exception = pickle.load(worker.results)  # noqa: S301 - our own child wrote it
     except EOFError:
-        raise RuntimeError(f"a worker process ended early (exit code {worker.process.exitcode})") from None
+        raise worker_lost(worker.process) from None
     if isinstance(results, Exception):
         raise results
     return results

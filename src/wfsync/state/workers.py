@@ -11,7 +11,9 @@ from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
-__all__ = ["become_worker", "pipe", "start_worker", "worthwhile_jobs"]
+from wfsync.errors import WfsyncError
+
+__all__ = ["become_worker", "pipe", "start_worker", "worker_lost", "worthwhile_jobs"]
 
 _WORTH_A_PROCESS: Final = 200
 """Items; below this a fork costs more than it gives."""
@@ -19,6 +21,7 @@ _MOST: Final = 8
 _PIPE_BYTES: Final = 1 << 20
 """Asked of the system, which gives 64 KB unasked: room for one side to go on while the other is busy."""
 _F_SETPIPE_SZ: Final = 1031
+_OURS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def worthwhile_jobs(items: int) -> int:
@@ -32,7 +35,12 @@ def worthwhile_jobs(items: int) -> int:
 def start_worker(target: Callable[..., None], arguments: Iterable[Any]) -> BaseProcess:
     """Fork a process that runs ``target``; it gets its arguments as they are, nothing is pickled."""
     process = multiprocessing.get_context("fork").Process(target=target, args=tuple(arguments), daemon=True)
-    process.start()
+    # Until `become_worker` the child has our handlers, which would speak for us
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _OURS)
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return process
 
 
@@ -42,8 +50,18 @@ def become_worker(others_ends: Iterable[int] = ()) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # the parent reports an interruption; a worker just ends
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # nobody is left who wants the results
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _OURS)
     for end in others_ends:
         os.close(end)
+
+
+def worker_lost(process: BaseProcess) -> WfsyncError:
+    """The error for a worker that ended before its work was done: somebody killed it."""
+    return WfsyncError(
+        f"a worker process ended early (exit code {process.exitcode})",
+        code="WORKER_LOST",
+        hint="was it killed, is there enough memory? Run the command again.",
+    )
 
 
 def pipe() -> tuple[int, int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from wfsync.errors import Conflict
+from wfsync.errors import Conflict, WfsyncError
 from wfsync.state.flow import Flow
 
 
@@ -58,7 +58,7 @@ def test_an_error_comes_in_its_place_as_it_was(jobs: int) -> None:
 
 
 def test_a_worker_that_dies_is_noticed() -> None:
-    with Flow(range(500), die, jobs=2) as results, pytest.raises(RuntimeError, match="ended early"):
+    with Flow(range(500), die, jobs=2) as results, pytest.raises(WfsyncError, match="ended early"):
         list(results)
 
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from wfsync.errors import RepositoryError
+from wfsync.errors import RepositoryError, WfsyncError
 from wfsync.state.parallel import Ahead
 
 
@@ -43,7 +43,7 @@ def test_an_error_of_the_work_is_raised_here(jobs: int) -> None:
 
 
 def test_a_worker_that_dies_is_noticed() -> None:
-    with pytest.raises(RuntimeError, match="ended early"):
+    with pytest.raises(WfsyncError, match="ended early"):
         list(Ahead(range(500), die, jobs=2).results())
 
 

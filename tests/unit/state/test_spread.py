@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from wfsync.errors import Conflict
+from wfsync.errors import Conflict, WfsyncError
 from wfsync.state.spread import spread
 
 
@@ -66,7 +66,7 @@ def test_an_error_of_the_items_is_raised_here(jobs: int) -> None:
 
 
 def test_a_worker_that_dies_is_noticed() -> None:
-    with pytest.raises(RuntimeError, match="ended early"):
+    with pytest.raises(WfsyncError, match="ended early"):
         list(spread((bytes(10_000) for _ in range(5000)), die, 5000, jobs=2))  # type: ignore[arg-type]
 
 

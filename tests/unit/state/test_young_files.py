@@ -12,6 +12,7 @@ from wfsync.bundle.dependencies import derive
 from wfsync.bundle.load import LoadOptions, read_workflows
 from wfsync.bundle.steps import steps_of
 from wfsync.errors import Conflict
+from wfsync.repo.files import stamp_of
 from wfsync.repo.source import Entry, Reader, Source, SourceInfo
 from wfsync.state import remembered, rules
 from wfsync.state.desired import begin_loading
@@ -31,7 +32,8 @@ def test_a_recognised_file_that_changes_before_it_is_read_again(
 ) -> None:
     monkeypatch.setenv("WFSYNC_CACHE_DIR", "")
     (tmp_path / "a.json").write_bytes(canonical(bundle("a")))
-    entry = Entry("a.json", "a.json", 1, stamp=stamp)
+    known_stamp = stamp_of(str(tmp_path / "a.json")) if stamp is not None else None
+    entry = Entry("a.json", "a.json", 1, stamp=known_stamp)
     source = Source(SourceInfo(str(tmp_path), "."), (entry,), (), Reader(str(tmp_path), None))
     loading = begin_loading(source, LoadOptions())
     item = loading.recogniser.recognise(known(bundle("a")))

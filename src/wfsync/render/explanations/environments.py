@@ -47,8 +47,8 @@ ENVIRONMENTS: Final = Chapter(
         Explanation(
             "WORKER_LOST",
             1,
-            "The process that worked on one target of a group ended early: it was killed, or the machine ran out of"
-            " memory. What it had not committed was rolled back by the server.",
+            "A process that worked on one target of a group, or on a part of the files or rows, ended early: it was"
+            " killed, or the machine ran out of memory. What was not committed was rolled back by the server.",
             "Look at the target with `wfsync status`, and use fewer --jobs if memory was short.",
         ),
         Explanation(

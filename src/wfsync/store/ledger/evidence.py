@@ -29,7 +29,7 @@ __all__ = [
     "is_usable",
     "read_header",
     "read_rows",
-    "server_start",
+    "server_life",
     "settle",
     "total",
     "write",
@@ -80,7 +80,8 @@ _GUARD: Final = """
         pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::pg_catalog.text,
         pg_catalog.concat_ws(' ', s.system_identifier, d.oid),
         pg_catalog.bool_and(c.relkind = 'r' AND a.amname = 'heap' AND c.relpersistence = 'p' AND NOT c.relrowsecurity
-            AND NOT c.relhassubclass AND NOT c.relispartition AND NOT columns.virtual),
+            AND NOT c.relhassubclass AND NOT c.relispartition AND NOT columns.virtual
+            AND pg_catalog.has_table_privilege(c.oid, 'SELECT')), -- rights on columns do not reach xmin and ctid
         pg_catalog.bool_or(c.relhasrules OR columns.rounds OR EXISTS (SELECT FROM pg_catalog.pg_trigger t
             WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D')),
         EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE e.extname = 'citus')
@@ -201,11 +202,21 @@ def fingerprints(conn: Connection, layout: InstanceLayout, tenant: Tenant | None
     return dict(found.fetchall())
 
 
-def server_start(conn: Connection) -> str:
-    """When the server began to run. Who keeps fingerprints outside of the database needs it: restored from a copy of
-    its files, a server may hand out the same transaction ids and places once more, for other rows.
+def server_life(conn: Connection) -> str:
+    """What is another text whenever the server may hand out transaction ids and places of rows once more, for other
+    rows. Who keeps fingerprints outside of the database needs it; inside they share the fate of the rows.
+
+    A copy of its files needs a start. A crash, which may lose asynchronous commits, need not be one: but it makes the
+    server forget its statistics, and note when.
     """
-    return str(_one(conn, "SELECT pg_catalog.pg_postmaster_start_time()::pg_catalog.text", None)[0])
+    return str(
+        _one(
+            conn,
+            "SELECT pg_catalog.concat_ws(' ', pg_catalog.pg_postmaster_start_time(),"
+            " pg_catalog.pg_stat_get_bgwriter_stat_reset_time())",
+            None,
+        )[0]
+    )
 
 
 def settle(conn: Connection) -> None:

@@ -60,11 +60,12 @@ _READ: Final = f"""
 
 def total(conn: Connection, tenant: Tenant | None) -> str:
     """One text for all that `read` reads: it moves when that does. For who is known to be able to read it."""
-    row = conn.execute(
-        "SELECT pg_catalog.concat_ws(' ', pg_catalog.count(*), pg_catalog.bit_xor(m.h), pg_catalog.sum(m.h))"  # noqa: S608 - ours
-        f" FROM (SELECT pg_catalog.hash_record_extended(r, 0) AS h FROM ({_READ}) r) m",
-        [tenant_text(tenant)],
-    ).fetchone()
+    with translate(target_of(conn), "reading the ledger"):
+        row = conn.execute(
+            "SELECT pg_catalog.concat_ws(' ', pg_catalog.count(*), pg_catalog.bit_xor(m.h), pg_catalog.sum(m.h))"  # noqa: S608 - ours
+            f" FROM (SELECT pg_catalog.hash_record_extended(r, 0) AS h FROM ({_READ}) r) m",
+            [tenant_text(tenant)],
+        ).fetchone()
     return "" if row is None else str(row[0])
 
 
