@@ -542,6 +542,36 @@ def test_status_says_what_a_prune_would_leave(place: Any) -> None:
     assert {key for _, key in refused(work, 3, "--prune", "--max-deletes", "9")} == {"kept.a", "edited", "called"}
 
 
+def test_status_names_all_that_keeps_a_row_from_a_prune(place: Any) -> None:
+    work = place(settings="source: example.org/ours\npolicy: { protected: ['goes'] }\n")
+    work.write(*(bundle(f"caller{number}", [call("goes")]) for number in range(5)))
+    work.write(bundle("goes", [call("goes")]), bundle("runs"))
+    work.ok("apply")
+    for key, runs in (("goes", "RUNNING"), ("runs", "WAITING"), ("runs", "WAITING"), ("runs", "SUCCEEDED")):
+        work.add_run(work.ids()[key], runs)
+    edit_row(work, "goes")
+    remove(work, "goes", "runs")
+
+    def stays() -> dict[str, str | None]:
+        return {item["key"]: item["stays"] for item in status(work)["items"] if item["prunable"]}
+
+    assert stays() == {
+        "goes": "it is protected by goes; it was changed in the database; that needs --on-drift overwrite; it has runs"
+        " that are not finished (1 RUNNING); that needs --allow-running; caller0, caller1, caller2 and 2 more call it",
+        "runs": "it has runs that are not finished (2 WAITING); that needs --allow-running",
+    }
+    # who may not look at runs is told the rest
+    work.rows(
+        "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'runless') THEN CREATE ROLE runless LOGIN;"
+        " END IF; END $$; GRANT USAGE ON SCHEMA wfsync TO runless; GRANT SELECT ON ALL TABLES IN SCHEMA wfsync TO"
+        " runless; GRANT SELECT ON ALL TABLES IN SCHEMA public TO runless; REVOKE SELECT ON workflow_runs FROM runless"
+    )
+    tenant = ("--tenant", work.database.tenant) if work.database.tenant else ()
+    conninfo = f"{work.database.conninfo} user=runless"
+    found = work.cli("--database", conninfo, *tenant, "status", "--format", "json", cwd=work.folder).json()
+    assert {item["key"]: item["stays"] for item in found["items"] if item["prunable"]}["runs"] is None
+
+
 def test_status_claims_no_change_in_git_where_policies_changed(place: Any) -> None:
     work = place()
     work.write(bundle("a"), bundle("b"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from typing import Final
 
 from wfsync.errors import Problem
 from wfsync.pipeline.options import PlanOptions, source_of
@@ -22,8 +23,12 @@ from wfsync.state.selection import Selection
 from wfsync.store.connection import Connection, snapshot
 from wfsync.store.layout import InstanceLayout, Tenant
 from wfsync.store.mapping import unheld_metadata
+from wfsync.store.runs import active_runs, may_count_runs
 
 __all__ = ["take_stock"]
+
+_MOST_CALLERS: Final = 3
+"""Callers that are named."""
 
 
 def take_stock(
@@ -58,12 +63,14 @@ def take_stock(
             chosen=about.__contains__,
         )
         told = as_told(conn, tenant, rows.state, [key for key, its in found.items() if its.drift])
+        prunable = [rows.state.by_key[key].workflow_id for key, its in found.items() if its.prunable]
+        runs = active_runs(conn, layout, tenant, prunable) if prunable and may_count_runs(conn, layout) else {}
     ambiguous = tuple(sorted(_in_doubt(desired, rows.state, managed, options.source or "", about)))
     if not found and not ambiguous and desired.unselected and about.keys is None:
         raise nothing_selected()  # who names keys is told what each of them lacks
     notes = (*desired.notes, *rows.notes, *([blind] if blind is not None else ()))
     warnings = (*notes, *(_ambiguous(key, rows.state.ambiguous[key]) for key in ambiguous))
-    stays = _staying(found, told, options.brakes)
+    stays = _staying(found, told, options.brakes, runs)
     items = tuple(_item(its, desired, told, managed, stays.get(its.key)) for its in found.values())
     return Stock(source_of(desired.info), options.source or "", target, managed.exists, items, warnings, ambiguous)
 
@@ -78,22 +85,36 @@ def _in_doubt(
             yield key
 
 
-def _staying(found: Mapping[str, Standing], live: LiveState, brakes: Brakes) -> dict[str, str]:
-    """Of keys that a prune could delete: why it would not, under the policy of the configuration."""
-    stays: dict[str, str] = {}
-    prunable = [its for its in found.values() if its.prunable]
-    for its in prunable:
+def _staying(
+    found: Mapping[str, Standing], live: LiveState, brakes: Brakes, runs: Mapping[str, Mapping[str, int]]
+) -> dict[str, str]:
+    """Of keys that a prune could delete: all that keeps it from that, under the policy of the configuration; ``runs``
+    are those that are not finished, by id.
+    """
+    reasons: dict[str, list[str]] = {}
+    for its in (its for its in found.values() if its.prunable):
+        own = reasons.setdefault(its.key, [])
         protected = [pattern for pattern in brakes.protected if fnmatchcase(its.key, pattern)]
         if protected:
-            stays[its.key] = f"it is protected by {', '.join(protected)}"
-        elif its.drift and brakes.on_drift != "overwrite":
-            stays[its.key] = "it was changed in the database; that needs --on-drift overwrite"
-    goes = {live.by_key[its.key].workflow_id: its.key for its in prunable if its.key not in stays}
-    for row in live.rows() if goes else ():
-        for call in row.calls:
-            if call.target in goes and row.workflow_id not in goes:
-                stays.setdefault(goes[call.target], f"{row.key} calls it")
-    return stays
+            own.append(f"it is protected by {', '.join(protected)}")
+        if its.drift and brakes.on_drift != "overwrite":
+            own.append("it was changed in the database; that needs --on-drift overwrite")
+        unfinished = runs.get(live.by_key[its.key].workflow_id)
+        if unfinished:
+            counts = ", ".join(f"{count} {status}" for status, count in sorted(unfinished.items()))
+            own.append(f"it has runs that are not finished ({counts}); that needs --allow-running")
+    prunable = {live.by_key[key].workflow_id: key for key in reasons}
+    goes = {row_id for row_id, key in prunable.items() if not reasons[key]}
+    callers: dict[str, list[str]] = {}
+    for row in live.rows() if prunable else ():
+        for target in {call.target for call in row.calls} & prunable.keys() - {row.workflow_id}:
+            if row.workflow_id not in goes:
+                callers.setdefault(prunable[target], []).append(row.key)
+    for key, names in callers.items():
+        more = len(names) - _MOST_CALLERS
+        listed = ", ".join(sorted(names)[:_MOST_CALLERS]) + (f" and {more} more" if more > 0 else "")
+        reasons[key].append(f"{listed} {'calls' if len(names) == 1 else 'call'} it")
+    return {key: "; ".join(own) for key, own in reasons.items() if own}
 
 
 def _item(its: Standing, desired: DesiredState, live: LiveState, managed: ManagedState, stays: str | None) -> Item:

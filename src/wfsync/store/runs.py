@@ -12,7 +12,7 @@ from wfsync.store.scope import Scope
 if TYPE_CHECKING:
     from wfsync.store.session import Connection
 
-__all__ = ["ACTIVE", "active_runs"]
+__all__ = ["ACTIVE", "active_runs", "may_count_runs"]
 
 ACTIVE: Final = ("QUEUED", "RUNNING", "WAITING")
 
@@ -37,3 +37,13 @@ def active_runs(
     for workflow_id, status, count in rows:
         found.setdefault(workflow_id, {})[status] = count
     return found
+
+
+def may_count_runs(conn: Connection, layout: InstanceLayout) -> bool:
+    """Whether this role may ask for `active_runs`: for who can do without them."""
+    if layout.runs is None:
+        return True
+    row = conn.execute(
+        "SELECT pg_catalog.has_table_privilege(%s::pg_catalog.regclass, 'SELECT')", [layout.runs.qualified]
+    ).fetchone()
+    return row is not None and bool(row[0])
