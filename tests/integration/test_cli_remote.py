@@ -151,6 +151,27 @@ def test_going_back_needs_consent(author: Workplace, work: Workplace, tmp_path: 
     work.ok("apply", "--repo", url)
 
 
+def test_consent_to_go_back_is_asked_for_once(author: Workplace, work: Workplace, tmp_path: Path) -> None:
+    """Also where nothing differs: the ledger has a row that says so, which no rollback means by "last"."""
+    url = tmp_path / "flows.git"
+    repository = GitRepository(author.folder)
+    change(author, "two")
+    work.ok("apply", "--repo", url)
+    repository.git("commit", "-q", "--amend", "-m", "the same in other words")
+    repository.git("push", "-q", "--force", str(url), "HEAD:main")
+    work.fails(4, "apply", "--repo", url)
+    assert len(work.rows("SELECT * FROM wfsync.applies WHERE outcome = 'applied'")) == 1
+    work.ok("apply", "--repo", url, "--allow-rewind")
+    rows = work.rows("SELECT counts, options, commit_id FROM wfsync.applies WHERE outcome = 'applied' ORDER BY at DESC")
+    assert len(rows) == 2
+    assert rows[0]["commit_id"] == repository.head()
+    assert (rows[0]["counts"]["create"], rows[0]["options"]["allow_rewind"]) == (0, True)
+    work.ok("apply", "--repo", url)
+    work.ok("apply", "--repo", url, "--allow-rewind")
+    assert len(work.rows("SELECT * FROM wfsync.applies WHERE outcome = 'applied'")) == 2
+    assert "Plan: 0 to create, 0 to overwrite, 2 to delete" in work.ok("rollback", "last", "--dry-run").stdout
+
+
 def test_only_signed_commits(author: Workplace, work: Workplace, tmp_path: Path) -> None:
     url, key, allowed = tmp_path / "flows.git", tmp_path / "key", tmp_path / "allowed"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)

@@ -24,6 +24,8 @@ from wfsync.state.progress import Track, untracked
 from wfsync.store import rewrite as rows
 from wfsync.store.connection import Connection, advisory_lock, write_transaction
 from wfsync.store.layout import InstanceLayout, Tenant
+from wfsync.store.ledger.applies import begin_record
+from wfsync.store.ledger.values import AppliedRow
 from wfsync.store.mapping import to_new
 from wfsync.store.new_rows import NewWorkflow
 from wfsync.store.reader import StoredWorkflow
@@ -74,6 +76,12 @@ def renew(conn: Connection, layout: InstanceLayout, tenant: Tenant | None, work:
         if work.recorder is not None:
             work.recorder.renew(conn, tenant, {})
         leave_evidence(conn, layout, tenant, work, _ids(work))
+
+
+def record_alone(conn: Connection, tenant: Tenant | None, row: AppliedRow, options: ApplyOptions) -> None:
+    """Write ``row`` and nothing else."""
+    with write_transaction(conn, options.lock_timeout, options.on_commit):
+        begin_record(conn, tenant, row)
 
 
 def _execute(

@@ -43,7 +43,7 @@ from wfsync.cli.pinned import (
 )
 from wfsync.cli.recording import recording
 from wfsync.cli.remote_options import allow_rewind_option, revision_options
-from wfsync.cli.rewinding import with_rewind
+from wfsync.cli.rewinding import keep_course, with_rewind
 
 if TYPE_CHECKING:
     from wfsync.apply.outcome import Outcome
@@ -243,6 +243,7 @@ def apply(
         record = recording(app, workspace, command="apply")
         options = app.apply_options(consent, record if file is None else file.noted(record))
         outcome = carry_out(session.conn, session.layout, session.tenant, planned, options)
+        outcome = keep_course(app, session, workspace, outcome, options)
     show_outcome(app, outcome, form, outputs)
     return exit_codes.OK
 

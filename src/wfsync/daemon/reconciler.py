@@ -15,7 +15,7 @@ from wfsync.apply.outcome import Outcome
 from wfsync.daemon.report import Report, Status, status_of
 from wfsync.daemon.rewind import check_rewind, last_applied
 from wfsync.errors import DatabaseError, Problem, RepositoryError, WfsyncError
-from wfsync.pipeline.applying import carry_out, require_consent
+from wfsync.pipeline.applying import carry_out, record_course, require_consent
 from wfsync.pipeline.options import PlanOptions
 from wfsync.pipeline.planning import Planned
 from wfsync.plan.model import Plan
@@ -91,7 +91,9 @@ class Reconciler:
         self._was_connected = False
         """Repository and database were reached once: what is wrong with their names since may pass again."""
         self._last: str | None = None
-        """The last commit that this process has synced."""
+        """The last commit that this process has synced, or seen while it was suspended."""
+        self._then: str | None = None
+        """What the ledger said then."""
         self._full_at: float | None = None
         """When every row was last read by this process (monotonic)."""
 
@@ -144,6 +146,7 @@ class Reconciler:
             if full:
                 self._full_at = time.monotonic()
             if workspace.config.suspend or self._setup.switch.suspended:
+                self._last, self._then = facts.commit, last_applied(session, workspace.identity)
                 return "suspended"
             return self._apply(workspace, session, planned, facts)
 
@@ -153,22 +156,28 @@ class Reconciler:
 
     def _apply(self, workspace: Workspace, session: Session, planned: Planned, facts: _Facts) -> Status:
         require_consent(planned.plan)
-        self._refuse_rewind(workspace, session, facts)
+        goes_back = self._refuse_rewind(workspace, session, facts)
         if not leads(session.conn, session.tenant):
             raise _StandBy  # a pooler gave the session to somebody else
         options = self._setup.apply_options(workspace)
         outcome = carry_out(session.conn, session.layout, session.tenant, planned, options)
         facts.outcome = outcome
         facts.notes += outcome.notes
-        self._last = facts.commit
+        if goes_back and not outcome.applied:
+            facts.notes += record_course(session.conn, session.tenant, planned.plan, options)
+        self._last, self._then = facts.commit, last_applied(session, workspace.identity)
         return "applied" if outcome.applied else "in_sync"
 
-    def _refuse_rewind(self, workspace: Workspace, session: Session, facts: _Facts) -> None:
+    def _refuse_rewind(self, workspace: Workspace, session: Session, facts: _Facts) -> bool:
+        """Whether the commit goes back, with consent."""
         if facts.commit is None or (facts.commit == self._last and (facts.plan is None or not facts.plan.changes)):
-            return  # what we synced ourselves, and nobody has applied a newer one: nothing differs
-        base = last_applied(session, workspace.identity) or self._last
-        note = check_rewind(workspace, facts.commit, base, allowed=self._setup.allow_rewind)
-        facts.notes += () if note is None else (note,)
+            return False  # what we synced ourselves, and nobody has applied a newer one: nothing differs
+        base = last_applied(session, workspace.identity)
+        if base is None or base == self._then:  # nobody has applied anything since
+            base = self._last or base
+        course = check_rewind(workspace, facts.commit, base, allowed=self._setup.allow_rewind)
+        facts.notes += () if course.note is None else (course.note,)
+        return course.goes_back
 
     @contextmanager
     def _connected(self, target: Target, loading: Loading) -> Iterator[Session]:

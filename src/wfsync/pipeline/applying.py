@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from wfsync.apply.execute import ApplyOptions, execute, renew
+from wfsync.apply.execute import ApplyOptions, execute, record_alone, renew
 from wfsync.apply.outcome import Outcome
 from wfsync.apply.record import Recorder
 from wfsync.apply.work import Work
@@ -72,6 +72,22 @@ def carry_out(
         work = replace(work, recorder=None)
     outcome = execute(conn, layout, tenant, work, options)
     return outcome if unavailable is None else replace(outcome, notes=(*outcome.notes, unavailable))
+
+
+def record_course(conn: Connection, tenant: Tenant | None, plan: Plan, options: ApplyOptions) -> tuple[Problem, ...]:
+    """Write a row of the ledger for an apply without changes: somebody consented to go back to its commit, which from
+    now on is the last one. The warning, where that cannot be written.
+    """
+    if options.recording is None:
+        return ()
+    access, _ = ensure(conn, options.lock_timeout)
+    unavailable = access.unavailable()
+    if unavailable is not None:
+        return (unavailable,)
+    row = options.recording.row(plan.source, plan.target, counts={"unchanged": plan.unchanged})
+    row = replace(row, plan_digest=plan.digest, options={**row.options, "allow_rewind": True})
+    record_alone(conn, tenant, row, options)
+    return ()
 
 
 def _work(planned: Planned, options: ApplyOptions) -> Work:

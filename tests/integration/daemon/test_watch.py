@@ -320,6 +320,35 @@ def test_an_older_or_diverged_commit_needs_consent(place: Make) -> None:
     assert here.once("--force").code == 0
 
 
+def test_a_commit_that_was_only_seen_is_not_gone_back_from(place: Make) -> None:
+    """Somebody stops the service by a commit, repairs the row by hand; then the branch moves back."""
+    here = place()
+    first = here.push(bundle("a", description="one"))
+    watch = here.watch("--force", "--on-drift", "overwrite")
+    watch.status("applied")
+    here.configure("suspend: true\n")
+    here.push()
+    watch.status("suspended")
+    here.database.execute("UPDATE workflow_definitions SET description = 'repaired'")
+    here.work.git("reset", "-q", "--hard", first)
+    here.work.git("push", "-q", "--force", "origin", "main")
+    assert watch.code("REWIND")["status"] == "refused"
+    assert here.names() == {"a": "repaired"}
+    assert watch.end() == 143
+
+
+def test_consent_to_go_back_is_remembered_where_nothing_differs(place: Make) -> None:
+    here = place()
+    here.push(bundle("a", description="one"))
+    assert here.once("--force").code == 0
+    here.work.git("checkout", "-q", "--orphan", "rescued")
+    here.work.git("commit", "-q", "-m", "the same, of a line of its own")
+    here.work.git("push", "-q", "--force", "origin", "rescued:main")
+    assert here.once("--force").code == 4
+    assert here.once("--force", "--allow-rewind").code == 0
+    assert here.once("--force").code == 0
+
+
 def test_what_somebody_else_applied_meanwhile_is_not_gone_back_from(place: Make) -> None:
     """The service's own commit is the older one by then, although it was synced by this very process."""
     here = place()

@@ -230,8 +230,11 @@ def applies(
         return [_applied_row(row) for row in found]
 
 
-_IS_LAST: Final = " AND a.outcome = 'applied' AND a.command NOT IN ('adopt', 'release')"
-"""Those two change no workflow: whoever says ``last`` does not mean them."""
+_IS_LAST: Final = (
+    " AND a.outcome = 'applied' AND a.command NOT IN ('adopt', 'release')"
+    " AND EXISTS (SELECT FROM wfsync.apply_changes c WHERE c.tenant = a.tenant AND c.apply_id = a.apply_id)"
+)
+"""What changes no workflow (those two, and consent to go back) is not meant by whoever says ``last``."""
 
 
 def find_apply(conn: Connection, tenant: Tenant | None, reference: str) -> AppliedRow:
