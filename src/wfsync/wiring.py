@@ -170,7 +170,7 @@ class Workspace:
                 code="OVERLAY_MISSING",
                 hint=f"correct `environments.{environment.name}.overlay` in wfsync.yaml, or add the file",
             )
-        return parse_overlay(data, self.repository.label(path))
+        return parse_overlay(data, self.repository.label(path), self.config.secrets)
 
     def policies(self, kind: Literal["embedded", "named"], environment: Environment | None = None) -> Policies:
         """What a database of this kind holds apart from what files say, as ``environment``. Raises as `overlay`."""

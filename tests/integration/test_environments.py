@@ -110,3 +110,26 @@ def test_with_a_revision_the_environments_are_those_of_the_revision(place: Place
     place.work.configure()
     assert place("plan", "-e", "staging").code == 1
     assert place("plan", "-e", "staging", "--rev", "HEAD").code == 0
+
+
+TOKEN = "ghp_" + "CANARY0123456789abcdefghijklmnopqrst"
+
+
+def test_a_literal_that_looks_like_a_secret_is_found_in_an_overlay(place: Places) -> None:
+    settings = SETTINGS.replace("staging: {", "staging: { overlay: staging.yaml,")
+    place.work.configure(settings)
+    (place.work.folder / "staging.yaml").write_text(f"a:\n  description: {TOKEN}\n")
+    validated = place("validate")
+    assert validated.code == 0
+    assert "staging.yaml:2:16: warning SECRET_LITERAL" in validated.output
+    planned = place("plan", "-e", "staging")
+    assert "SECRET_LITERAL" in planned.output
+    place.work.configure(settings + "policy: { secrets: error }\n")
+    refused = [place("validate"), place("plan", "-e", "staging"), place("apply", "-e", "staging")]
+    assert [result.code for result in refused] == [1, 1, 1]
+    assert all("SECRET_LITERAL" in result.output for result in refused)
+    assert place.work.rows("SELECT FROM workflow_definitions") == []
+    place.work.configure(settings + "policy: { secrets: error, secrets_allowed: ['a#/metadata/description'] }\n")
+    allowed = place("-v", "validate")
+    assert (allowed.code, "SECRET_" in allowed.output) == (0, False)
+    assert TOKEN not in "".join(result.output for result in (validated, planned, *refused, allowed))

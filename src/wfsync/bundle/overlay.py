@@ -22,6 +22,7 @@ from wfsync.bundle.model import MAX_DEPTH, Json, JsonObject
 from wfsync.bundle.numbers import parse_number
 from wfsync.bundle.parse import Syntax, read_document
 from wfsync.bundle.rules import numbers
+from wfsync.bundle.rules.secret_policy import SecretPolicy
 from wfsync.bundle.source_map import Document, Path
 from wfsync.bundle.structure import DEFAULT_SCHEMA_MODE
 from wfsync.errors import InputError, Place, Problem
@@ -33,6 +34,7 @@ _UNMATCHED: Final = "OVERLAY_UNMATCHED"
 _ABOVE: Final = 3
 """What a bundle nests around metadata, beyond what an overlay nests around it: a merged value stays within limits."""
 _MAX_BYTES: Final = 16 * 1024 * 1024
+_TOLD: Final = SecretPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Overlay:
     patterns: tuple[tuple[str, JsonObject], ...] = ()
     places: Mapping[str, Place] = field(default_factory=dict, compare=False)
     """Where each glob stands."""
+    notes: tuple[Problem, ...] = field(default=(), compare=False)
+    """Warnings: values that look like secrets."""
     whole: bool = field(default=True, compare=False)
     """False where only a part of the repository is read: a glob that matches nothing there says nothing."""
 
@@ -95,11 +99,12 @@ def subtract(value: JsonObject, over: JsonObject, base: JsonObject) -> tuple[Jso
     return taken, tuple(moved)
 
 
-def parse_overlay(data: bytes, file: str) -> Overlay:
-    """Read an overlay, JSON when ``file`` ends in ``.json``, else YAML; ``file`` also names it in problems.
+def parse_overlay(data: bytes, file: str, secrets: SecretPolicy = _TOLD) -> Overlay:
+    """Read an overlay, JSON when ``file`` ends in ``.json``, else YAML; ``file`` also names it in problems. ``secrets``
+    says what a literal is that looks like one.
 
     Raises `InputError` (``INVALID_OVERLAY``) with every fault and its place: not readable, against
-    ``overlay.v1.schema.json``, a number that the database could not hold.
+    ``overlay.v1.schema.json``, a number that the database could not hold; and ``SECRET_LITERAL``, where that is one.
     """
     if len(data) > _MAX_BYTES:
         raise _invalid(file, [Problem(code=CODE, message="the file is larger than 16 MiB", place=Place(file))])
@@ -115,8 +120,11 @@ def parse_overlay(data: bytes, file: str) -> Overlay:
         problems.extend(_faults(document))
     if problems:
         raise _invalid(file, sorted(problems, key=_position))
+    found = tuple(_secrets(document, secrets))
+    if any(problem.is_error for problem in found):
+        raise InputError(f"{file} holds what looks like a secret", code=found[0].code, problems=found)
     places = {pattern: document.source.key((pattern,)) for pattern in document.tree}
-    return Overlay(file, tuple((p, _normal(values)) for p, values in document.tree.items()), places)
+    return Overlay(file, tuple((p, _normal(values)) for p, values in document.tree.items()), places, found)
 
 
 def _subtract(value: JsonObject, over: JsonObject, base: JsonObject, path: Path, moved: list[str]) -> JsonObject:
@@ -171,6 +179,24 @@ def _rules(document: Document) -> Iterator[Problem]:
             if _depth(value) > MAX_DEPTH - _ABOVE - 1:
                 place = document.source.value((pattern, name))
                 yield Problem(code=CODE, message=f"{name} is nested too deeply for a workflow", place=place)
+
+
+def _secrets(document: Document, policy: SecretPolicy) -> Iterator[Problem]:
+    """Values that look like secrets; the policy allows them by pattern and pointer: ``billing.*#/metadata/name``."""
+    from wfsync.bundle.rules import secrets  # its patterns take milliseconds to compile
+
+    for pattern, metadata in document.tree.items():
+        for fault in secrets.check({"key": pattern, "metadata": metadata}, policy, ()):
+            at = (pattern, *fault.path[1:])
+            place = document.source.key((pattern,)) if fault.path[0] == "key" else document.source.value(at)
+            yield Problem(
+                code=fault.code,
+                message=fault.message,
+                severity=fault.severity,
+                place=place,
+                hint=fault.hint,
+                details=fault.details,
+            )
 
 
 def _depth(value: Json) -> int:

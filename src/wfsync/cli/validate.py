@@ -75,10 +75,10 @@ def _options(part: Part) -> tuple[LoadOptions, tuple[Problem, ...]]:
     from wfsync.cli.paths import as_problems
     from wfsync.errors import WfsyncError
 
-    faults = []
+    faults: list[Problem] = []
     for environment in part.workspace.config.environments.values():
         try:
-            part.workspace.overlay(environment)
+            faults += [note for note in part.workspace.overlay(environment).notes if note not in faults]
         except WfsyncError as error:
             faults += [problem for problem in as_problems(error) if problem not in faults]
     try:

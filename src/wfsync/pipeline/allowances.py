@@ -16,6 +16,9 @@ from wfsync.repo.source import Source
 
 __all__ = ["unused_allowances"]
 
+_OF_OVERLAYS = "/metadata"
+"""How pointers into an overlay begin; those into a file begin with ``/workflows``."""
+
 
 def unused_allowances(source: Source, options: LoadOptions, config: str) -> Iterator[Problem]:
     """A note for each entry that excuses no value of ``source``, which must be all files of the configuration whose
@@ -23,7 +26,7 @@ def unused_allowances(source: Source, options: LoadOptions, config: str) -> Iter
     """
     from wfsync.bundle.rules.secrets import check  # its patterns take milliseconds to compile
 
-    remaining = list(dict.fromkeys(options.secrets.allowed))
+    remaining = [a for a in dict.fromkeys(options.secrets.allowed) if not a.partition("#")[2].startswith(_OF_OVERLAYS)]
     everything = SecretPolicy()
     for entry in source.entries:
         about = [allowance for allowance in remaining if fnmatchcase(key_of(entry.path), allowance.partition("#")[0])]

@@ -219,7 +219,8 @@ class Loading:
         by_key, duplicates = _by_key(items, state)
         problems.extend(duplicates)
         raise_if_wrong(problems)
-        problems.extend(self.options.policies.overlay.unmatched(by_key.keys()))
+        overlay = self.options.policies.overlay
+        problems.extend((*overlay.notes, *overlay.unmatched(by_key.keys())))
         policies = self.options.policies
         return DesiredState(self.source.info, by_key, tuple(problems), self.source.reader, entries, policies=policies)
 

@@ -12,6 +12,7 @@ from wfsync.bundle.canonical import compact_bytes
 from wfsync.bundle.field_policies import GIT_OWNS_ALL, Policies, field_names, has_overlay
 from wfsync.bundle.model import METADATA_FIELDS, Workflow
 from wfsync.bundle.overlay import Overlay, merge, parse_overlay, subtract
+from wfsync.bundle.rules.secret_policy import SecretPolicy
 from wfsync.bundle.schema_files import schema_bytes
 from wfsync.errors import InputError, Problem
 
@@ -186,3 +187,18 @@ class TestPolicies:
         taken, moved = policies.take_out(stored, base)
         assert taken == workflow(isPaused=False, concurrencyLimit=1, description="theirs")
         assert moved == ()
+
+
+TOKEN = "ghp_" + "CANARY0123456789abcdefghijklmnopqrst"
+
+
+def test_what_looks_like_a_secret_is_said_with_its_place() -> None:
+    data = f"a.b:\n  retentionPolicyOverride:\n    apiToken: {TOKEN}\n".encode()
+    (note,) = parse_overlay(data, "o.yaml").notes
+    assert (note.code, note.severity, str(note.place)) == ("SECRET_LITERAL", "warning", "o.yaml:3:15")
+    assert TOKEN not in f"{note.message} {note.hint}"
+    with pytest.raises(InputError) as caught:
+        parse_overlay(data, "o.yaml", SecretPolicy("error"))
+    assert [problem.code for problem in caught.value.problems] == ["SECRET_LITERAL"]
+    for allowed in ("a.*", "a.b#/metadata/retentionPolicyOverride/apiToken"):
+        assert parse_overlay(data, "o.yaml", SecretPolicy("error", (allowed,))).notes == ()

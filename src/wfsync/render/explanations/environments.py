@@ -47,9 +47,8 @@ ENVIRONMENTS: Final = Chapter(
         Explanation(
             "WORKER_LOST",
             1,
-            "A process that worked on one target of a group, or on a part of the files or rows, ended early: it was"
-            " killed, or the machine ran out of memory. What was not committed was rolled back by the server.",
-            "Look at the target with `wfsync status`, and use fewer --jobs if memory was short.",
+            "A process that worked on one target, or on some files, was killed. What it did not commit is undone.",
+            "Look at the target with `wfsync status`. If the machine ran out of memory, use fewer --jobs.",
         ),
         Explanation(
             "OVERLAY_MISSING",
