@@ -43,7 +43,18 @@ def foresee_apply(world: World, ask: Ask) -> Forecast:
     about = {key for key in files.keys() | world.stored_keys() if ask.chooses(key)}
     stands = {key: its for key in sorted(about) if (its := stand(world, ask.source, key)) is not None}
     managed = sum(1 for key in ours if world.only(key) is not None)
-    return foresee(world, chosen, stands, ask, owned=world.owned[ask.source], managed=managed)
+    ahead = foresee(world, chosen, stands, ask, owned=world.owned[ask.source], managed=managed)
+    if ask.prune and not ahead.error:
+        ahead.blocks |= {
+            ("AMBIGUOUS_KEY", key) for key in ours - files.keys() if ask.chooses(key) and _doubtful(world, key)
+        }
+    return ahead
+
+
+def _doubtful(world: World, key: str) -> bool:
+    """Whether the row that we created is one of several: which of them is a prune to delete?"""
+    item, ids = world.managed[key], world.ids_of(key)
+    return len(ids) > 1 and item.workflow_id in ids and item.origin == "created" and item.held != NOTHING
 
 
 def foresee_import(world: World, flows: Mapping[str, Flow], ask: Ask) -> Forecast:

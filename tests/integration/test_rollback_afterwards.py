@@ -263,6 +263,21 @@ def test_a_publish_from_another_repository_can_be_undone_there(place: Any) -> No
     assert states(work) == {"a": "in_sync"}
 
 
+def test_a_key_of_several_rows_that_it_is_not_about_holds_no_rollback(place: Any) -> None:
+    work: Workplace = place(layout="B")
+    work.write(bundle("twice"))
+    work.ok("apply")
+    work.write(bundle("a"))
+    work.ok("apply")
+    work.rows("CREATE TABLE more AS SELECT * FROM workflow_definitions WHERE key = 'twice'")
+    work.rows("UPDATE more SET workflow_id = gen_random_uuid()")
+    work.rows("INSERT INTO workflow_definitions SELECT * FROM more")
+    remove(work, "twice")
+    assert ("AMBIGUOUS_KEY", "twice") in codes(work.fails(3, "apply", "--prune", "--format", "json"))
+    work.ok("rollback", "last", "--force")
+    assert "a" not in work.ids()
+
+
 # ------------------------------------------------------------------------------------------------------ whose policy
 
 

@@ -132,7 +132,8 @@ def _belonging(desired: DesiredState, live: LiveState, managed: ManagedState, op
 def _whose(belonging: Belonging | None, desired: DesiredState, options: PlanOptions) -> Whose:
     if belonging is None:
         return NOBODYS
-    doubtful = belonging.doubtful(desired, options.about) if options.prune else frozenset[str]()
+    looks = options.prune and options.standings is None  # a rollback is about its own keys, and looks by itself
+    doubtful = belonging.doubtful(desired, options.about) if looks else frozenset[str]()
     return Whose(belonging.standings, options.prune, options.brakes.on_drift == "skip", doubtful)
 
 
