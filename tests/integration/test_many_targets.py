@@ -290,6 +290,7 @@ def test_options_of_one_target_are_refused_with_a_group(fleet: Fleet) -> None:
         assert "GROUP_NOT_ALLOWED" in fleet(*options, "plan", "-e", "fleet", code=1).stderr
     fleet("apply", "-e", "fleet", "--expect-digest", "0" * 64, code=64)
     fleet("plan", "-e", "canary", "--jobs", "2", code=64)
+    fleet("apply", "-e", "canary", "--keep-going", code=64)
     # A stray variable redirects nobody
     stray = {"WFSYNC_DATABASE_URL": NOWHERE, "WFSYNC_ENV": "fleet"}
     assert set(fleet.endings("plan", env=stray).values()) == {"pending"}

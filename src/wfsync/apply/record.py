@@ -58,7 +58,8 @@ class Recording:
     command: str = "apply"
     options: Mapping[str, Any] = field(default_factory=dict)
     """As they were given; JSON values, nothing secret."""
-    keep: Retention = field(default_factory=Retention)
+    keep: Retention | None = field(default_factory=Retention)
+    """How much of the ledger is kept; None: nobody here knows, so all of it."""
     manages: bool = True
     """False for `import`: what it writes is recorded, and whose a key is stays as it was."""
     sees_all: bool = True

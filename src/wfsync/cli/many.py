@@ -144,11 +144,13 @@ class GroupOfTargets:
             self.app.info(f"[{done}/{total}] {target.name}: {target_words(target)}")
 
 
-def chosen_group(app: App, directory: Path | None, rev: str | None, jobs: int | None) -> GroupOfTargets | None:
+def chosen_group(
+    app: App, directory: Path | None, rev: str | None, jobs: int | None, *, keep_going: bool = False
+) -> GroupOfTargets | None:
     """The group that ``-e`` or WFSYNC_ENV names; None where it is one target.
 
     Raises `ConfigError` (``GROUP_NOT_ALLOWED``) for a group together with --database or --tenant, and
-    `click.UsageError` for --jobs without a group.
+    `click.UsageError` for --jobs or --keep-going without a group.
     """
     named = named_environment(app.env, os.environ)
     workspace = None if named is None else app.workspace(directory, rev)
@@ -167,8 +169,11 @@ def chosen_group(app: App, directory: Path | None, rev: str | None, jobs: int | 
                 )
             waves = waves_of(name, config.groups, config.environments)
             return GroupOfTargets(app, name, workspace, waves, jobs or DEFAULT_JOBS)
-    if jobs is not None:
-        raise click.UsageError("--jobs is about a group of targets, and one target is meant (-e names no group).")
+    for option, is_given in (("--jobs", jobs is not None), ("--keep-going", keep_going)):
+        if is_given:
+            raise click.UsageError(
+                f"{option} is about a group of targets, and one target is meant (-e names no group)."
+            )
     return None
 
 

@@ -217,7 +217,7 @@ def apply(
         file = approved(app, directory)
         app = file.app
         making = file.unmoved(_planned(app, Request.of(file, wishes), consent, write=True, file=file))
-    elif (group := chosen_group(app, directory, rev, jobs)) is not None:
+    elif (group := chosen_group(app, directory, rev, jobs, keep_going=keep_going)) is not None:
         if expect_digest is not None:
             raise click.UsageError("--expect-digest is about one target, and -e names a group.")
         record = recording(app, group.workspace, command="apply")

@@ -25,7 +25,6 @@ def recording(app: App, workspace: Workspace | None, *, command: str, manages: b
     """
     from wfsync.apply.record import Recording
     from wfsync.plan.limits import Limit
-    from wfsync.store.ledger.values import Retention
 
     context = click.get_current_context()
     given = {
@@ -42,7 +41,7 @@ def recording(app: App, workspace: Workspace | None, *, command: str, manages: b
         source=command if workspace is None or not manages else workspace.identity,
         command=command,
         options=given,
-        keep=Retention() if workspace is None else workspace.config.keep,
+        keep=None if workspace is None else workspace.config.keep,
         manages=manages,
         sees_all=workspace is not None and not workspace.is_part,
     )

@@ -42,7 +42,8 @@ def require_consent(plan: Plan, expected_digest: str | None = None, *, part: str
     conflict = next((code for code in _CONFLICTS if code in codes), None)
     blocked = {b.key for b in plan.blocks if b.key is not None}
     count = len(blocked)
-    if count and all(change.key in blocked for change in plan.changes):
+    is_whole = any(b.key is None for b in plan.blocks)
+    if is_whole or (count and all(change.key in blocked for change in plan.changes)):
         part = None  # there is no rest
     subject = f"{count} workflow{'s' * (count != 1)} may not be changed like this"
     message = f"nothing was written: {subject if count else 'the plan as a whole may not be carried out'}"

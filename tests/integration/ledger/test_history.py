@@ -30,6 +30,25 @@ def place(cli: CommandLine, database: Databases, tmp_path: Path) -> Any:
     return at
 
 
+def test_who_knows_no_setting_removes_nothing(place: Any, tmp_path: Path) -> None:
+    """Outside of a repository: what the ledger is to keep is said in wfsync.yaml."""
+    work: Workplace = place("A", "ledger: {keep: {applies: 100000, days: 3650}}\n")
+    work.write(bundle("a"))
+    work.ok("apply")
+    for table in ("applies", "apply_changes"):
+        work.rows(
+            f"INSERT INTO wfsync.{table} SELECT (jsonb_populate_record(t, jsonb_build_object('apply_id',"
+            " overlay(t.apply_id::text placing lpad(n::text, 8, '0') from 1))"
+            f" || CASE WHEN '{table}' = 'applies' THEN jsonb_build_object('at', now() - interval '400 days')"
+            f" ELSE '{{}}' END)).* FROM wfsync.{table} t, generate_series(1, 230) n"
+        )
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    outside = Workplace(work.cli, work.database, elsewhere)
+    outside.ok("rollback", "last", "--force")
+    assert work.rows("SELECT count(*) AS n FROM wfsync.applies") == [{"n": 232}]
+
+
 def test_failures_are_thinned_out_although_nothing_succeeds(place: Any) -> None:
     work: Workplace = place("A", "ledger: {keep: {applies: 1, days: 1}}\n")
     work.write(bundle("a"))

@@ -144,7 +144,7 @@ def _insert_plain(conn: Connection, tenant: Tenant | None, apply_id: str, change
         )
 
 
-def record_failure(conn: Connection, tenant: Tenant | None, row: AppliedRow, keep: Retention) -> None:
+def record_failure(conn: Connection, tenant: Tenant | None, row: AppliedRow, keep: Retention | None) -> None:
     """Leave one row for an apply that failed, after its rollback; never raises for a database that will not take it.
 
     Uses ``conn``, or a new connection to the same target where that is gone: a transaction of its own in either case.
@@ -159,7 +159,7 @@ def record_failure(conn: Connection, tenant: Tenant | None, row: AppliedRow, kee
                 _record_failure(other, tenant, row, keep)
 
 
-def _record_failure(conn: Connection, tenant: Tenant | None, row: AppliedRow, keep: Retention) -> None:
+def _record_failure(conn: Connection, tenant: Tenant | None, row: AppliedRow, keep: Retention | None) -> None:
     if _patiently(conn, lambda: conn.execute(_INSERT, _parameters(tenant, row))):
         _patiently(conn, lambda: thin_out(conn, tenant, keep))
 
@@ -183,11 +183,14 @@ def _patiently(conn: Connection, write: Callable[[], object]) -> bool:
     return is_writable
 
 
-def thin_out(conn: Connection, tenant: Tenant | None, keep: Retention) -> None:
+def thin_out(conn: Connection, tenant: Tenant | None, keep: Retention | None) -> None:
     """Remove applies that are beyond the number **and** older than the days of ``keep``, with their changes.
 
     Failed ones are counted by themselves: a daemon that fails every minute must not push out what can be rolled back.
+    With None nothing goes.
     """
+    if keep is None:
+        return
     parameters = {"tenant": tenant_text(tenant), "applies": keep.applies, "days": keep.days}
     gone = [apply_id for (apply_id,) in conn.execute(_TOO_OLD, parameters)]
     if gone:
