@@ -68,7 +68,7 @@ def test_the_table_judges_by_the_medians() -> None:
     assert result(1.4).verdict == "ok"
     assert result(1.41).verdict == "over"
     assert result(1.41, size=100).verdict == "(over)"
-    assert rows([result(1.41)]).endswith("1.4 over")
+    assert rows([result(1.41)]).endswith("1.40 over")
     assert "300 (ok)" in memory_verdict([result(1)])
     assert "(over), 5.0 times" in memory_verdict([result(1), result(1, 50_000, 500)])
 
