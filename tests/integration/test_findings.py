@@ -181,7 +181,7 @@ def test_a_server_that_was_started_anew_may_hold_other_rows(cli: CommandLine, tm
         file.write_bytes(msgspec.msgpack.encode((fingerprint, xid, msgspec.msgpack.encode(PLANTED))))
         assert f"{PLANTED} unchanged" in own("plan", "--rev", "HEAD").stdout
         assert own("db", "stop").code == 0
-        assert "1 unchanged" in own("plan", "--rev", "HEAD").stdout
+        assert ", 1 unchanged." in own("plan", "--rev", "HEAD").stdout
     finally:
         own("db", "reset", "--yes")
 
